@@ -1,0 +1,325 @@
+-- Steps claim and settle: a worker leases scan jobs with all it needs to know, and writes what it found in one statement.
+
+-- Up to p.limit due jobs with their context. A lease that ran out without being freed counts as a crash of its worker.
+create function claim_scans_v1(p jsonb) returns table (
+  cid text, generation bigint, token uuid, attempts integer, crashes integer, retro bigint, created_at timestamptz,
+  blob jsonb, tries jsonb, addresses jsonb, sightings jsonb, page_full boolean
+) language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+declare
+  v_now timestamptz := (p->>'now')::timestamptz;
+  v_until timestamptz := v_now + make_interval(secs => (p->>'leaseSeconds')::double precision);
+  v_page integer := (p->>'page')::integer;
+  v_job job;
+  v_through timestamptz;
+begin
+  for v_job in
+    with due as (
+      select j.kind, j.key from job j
+      where j.kind = 'scan' and j.next_at <= v_now and (j.lease_until is null or j.lease_until < v_now)
+      order by j.next_at
+      limit (p->>'limit')::integer
+      for update skip locked
+    )
+    update job j set
+      crashes = j.crashes + (j.lease_until is not null)::integer,
+      attempts = j.attempts + 1,
+      lease_token = gen_random_uuid(),
+      lease_until = v_until
+    from due
+    where j.kind = due.kind and j.key = due.key
+    returning j.*
+  loop
+    cid := encode(v_job.key, 'hex');
+    generation := v_job.generation;
+    token := v_job.lease_token;
+    attempts := v_job.attempts;
+    crashes := v_job.crashes;
+    retro := v_job.retro;
+    created_at := v_job.created_at;
+
+    select jsonb_build_object(
+      'verdict', b.verdict, 'reason', b.reason, 'kind', b.kind, 'bytes', b.bytes, 'quality', b.quality,
+      'pdq', encode(b.pdq, 'hex'), 'md5', encode(b.md5, 'hex'), 'sha1', encode(b.sha1, 'hex'),
+      'bankGeneration', b.bank_generation)
+    into blob from blob b where b.blob_cid = v_job.key;
+
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'host', t.host, 'outcome', t.outcome, 'until', t.until, 'attempts', t.attempts)), '[]')
+    into tries from fetch_try t where t.blob_cid = v_job.key;
+
+    select coalesce(jsonb_agg(a.url), '[]') into addresses from blob_address a where a.blob_cid = v_job.key;
+
+    -- What has its decision already is left out. After a bank change every place is decided anew.
+    v_through := null;
+    if v_job.retro is null then
+      select m.decided_through into v_through from matched_blob m where m.blob_cid = v_job.key;
+    end if;
+    select coalesce(jsonb_agg(to_jsonb(x)), '[]'), count(*) = v_page into sightings, page_full
+    from (
+      select s.account, a.did, a.pds, a.status, s.collection, s.rkey, encode(s.record_cid, 'hex') as "recordCid",
+        s.source, s.at
+      from sighting s
+      join account a on a.id = s.account
+      where blob_key(s.blob_cid) = blob_key(v_job.key) and s.blob_cid = v_job.key
+        and a.did is not null
+        and (v_through is null or s.at > v_through)
+        and not exists (
+          select from decision d
+          where d.blob_cid = s.blob_cid and d.account = s.account
+            and d.collection is not distinct from s.collection and d.rkey is not distinct from s.rkey
+            and d.sighting_at >= s.at
+            and (v_job.retro is null or d.bank_generation >= v_job.retro)
+        )
+      order by s.at desc
+      limit v_page
+    ) x;
+    return next;
+  end loop;
+end $$;
+
+create function put_subject(
+  p_kind text, p_account bigint, p_cid bytea, p_collection text, p_rkey text, p_record_cid bytea
+) returns subject language plpgsql set search_path = blobwatch, pg_temp as $$
+declare
+  v_subject subject;
+begin
+  insert into subject (kind, account, blob_cid, collection, rkey, record_cid)
+  values (p_kind, p_account, p_cid, p_collection, p_rkey, p_record_cid)
+  on conflict (kind, account, blob_cid, collection, rkey) do update set
+    record_cid = coalesce(excluded.record_cid, subject.record_cid)
+  returning * into v_subject;
+  return v_subject;
+end $$;
+
+-- The case of a blob; the first one asked for stays. A pass over stored signals puts all its blobs into one.
+create function open_case(p_cid bytea, p_retro bigint, p_reason text, p_now timestamptz)
+  returns case_file language plpgsql set search_path = blobwatch, pg_temp as $$
+declare
+  v_case case_file;
+  v_key text := case when p_retro is null then 'blob:' || encode(p_cid, 'hex') else 'retro:' || p_retro end;
+begin
+  select c.* into v_case from case_blob cb join case_file c on c.id = cb.case_file
+  where cb.blob_cid = p_cid for update of c;
+  if found then
+    return v_case;
+  end if;
+  insert into case_file (key, reason, opened_at) values (v_key, p_reason, p_now)
+  on conflict (key) do update set key = excluded.key
+  returning * into v_case;
+  insert into case_blob (blob_cid, case_file) values (p_cid, v_case.id) on conflict do nothing;
+  perform note_v1('case.opened', '{"kind":"system"}', jsonb_build_object('case', v_case.id, 'reason', p_reason),
+    null, null, null, null, 'case.opened:' || v_case.id, p_now);
+  return v_case;
+end $$;
+
+-- One wanted state and one live action a subject and kind. An action that already covers this sighting gains a cause;
+-- a new one is made when there is none, or when the thing was seen again after the last one had been carried out.
+create function plan_action(
+  p_decision bigint, p_subject bigint, p_kind text, p_held boolean, p_waiting text, p_by_person boolean,
+  p_seen_at timestamptz, p_contents integer[], p_detail jsonb, p_now timestamptz
+) returns bigint language plpgsql set search_path = blobwatch, pg_temp as $$
+declare
+  v_last action;
+  v_action bigint;
+  v_revision integer;
+begin
+  perform 1 from subject where id = p_subject for update;
+  select * into v_last from action a
+  where a.subject = p_subject and a.kind = p_kind order by a.revision desc limit 1;
+  if found and v_last.applied and (
+    v_last.state in ('held', 'planned', 'released', 'sending')
+    or (v_last.state = 'done' and v_last.ended_at >= p_seen_at)
+    or (v_last.state in ('refused', 'dead') and v_last.ended_at >= p_seen_at and not p_by_person)
+  ) then
+    insert into action_cause (action, content) select v_last.id, unnest(p_contents) on conflict do nothing;
+    if v_last.state = 'held' and not p_held then
+      update action set state = 'planned', waiting = null, by_person = by_person or p_by_person where id = v_last.id;
+      perform note_intent(v_last.id, p_now);
+    end if;
+    return v_last.id;
+  end if;
+  v_revision := coalesce(v_last.revision, 0) + 1;
+  insert into action (decision, subject, kind, revision, idem, state, waiting, by_person, detail, created_at)
+  values (p_decision, p_subject, p_kind, v_revision, p_kind || ':' || p_subject || ':' || v_revision,
+    case when p_held then 'held' else 'planned' end, p_waiting, p_by_person, p_detail, p_now)
+  returning id into v_action;
+  insert into action_cause (action, content) select v_action, unnest(p_contents) on conflict do nothing;
+  update subject set wanted = 'taken-down', revision = revision + 1
+  where id = p_subject and p_kind <> 'label' and wanted <> 'taken-down';
+  if not p_held then
+    perform note_intent(v_action, p_now);
+  end if;
+  return v_action;
+end $$;
+
+-- The intent that the ledger must hold before the action may leave.
+create function note_intent(p_action bigint, p_now timestamptz) returns void
+  language sql set search_path = blobwatch, pg_temp as $$
+  insert into ledger_intake (type, actor, pub, private, account, action_id, phase, idem, at)
+  select 'action.intent', '{"kind":"system"}',
+    jsonb_build_object('action', a.id, 'kind', a.kind, 'applied', a.applied, 'revision', a.revision,
+      'decision', a.decision, 'byPerson', a.by_person),
+    jsonb_strip_nulls(jsonb_build_object('account', ac.did, 'blob', encode(s.blob_cid, 'hex'),
+      'record', case when s.collection is not null then s.collection || '/' || s.rkey end)),
+    s.account, a.id, 'intent', 'intent:' || a.idem, p_now
+  from action a join subject s on s.id = a.subject join account ac on ac.id = s.account
+  where a.id = p_action
+  on conflict (idem) do nothing
+$$;
+
+-- What a worker found. `lost`: the lease is another's by now and nothing was written. `again`: written, and the job runs
+-- once more (a newer reason, a newer bank, or more sightings than one page).
+create function settle_v1(p jsonb) returns table (result text, decisions integer, case_file integer)
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+declare
+  v_now timestamptz := (p->>'now')::timestamptz;
+  v_cid bytea := decode(p->>'cid', 'hex');
+  v_generation bigint := bank_generation_v1();
+  v_job job;
+  v_case case_file;
+  v_d jsonb;
+  v_subject subject;
+  v_blob_subject subject;
+  v_record_subject subject;
+  v_outcome text;
+  v_reason text;
+  v_decision bigint;
+  v_kind text;
+  v_contents integer[];
+  v_decisions integer := 0;
+  v_through timestamptz;
+begin
+  select * into v_job from job j
+  where j.kind = 'scan' and j.key = v_cid and j.lease_token = (p->>'token')::uuid for update;
+  if not found then
+    return query select 'lost', 0, null::integer;
+    return;
+  end if;
+
+  insert into fetch_try (blob_cid, host, outcome, at, until)
+  select v_cid, t.host, t.outcome, v_now, t.until
+  from jsonb_to_recordset(coalesce(p->'tries', '[]')) as t(host text, outcome text, until timestamptz)
+  order by t.host
+  on conflict (blob_cid, host) do update set
+    outcome = excluded.outcome, at = excluded.at, until = excluded.until, attempts = fetch_try.attempts + 1;
+
+  if p->'deferred' is not null then
+    update job j set
+      lease_token = null, lease_until = null,
+      reason = p#>>'{deferred,reason}',
+      next_at = case when j.generation = (p->>'generation')::bigint
+        then (p#>>'{deferred,until}')::timestamptz else v_now end
+    where j.kind = 'scan' and j.key = v_cid;
+    return query select 'deferred', 0, null::integer;
+    return;
+  end if;
+
+  insert into blob (blob_cid, hashed_at, bank_generation, bytes, coverage, quality, verdict, reason, kind, pdq, md5, sha1)
+  select v_cid, v_now, (p->>'bankGeneration')::bigint, b.bytes, b.coverage, b.quality, b.verdict, b.reason, b.kind,
+    decode(b.pdq, 'hex'), decode(b.md5, 'hex'), decode(b.sha1, 'hex')
+  from jsonb_to_record(p->'blob') as b(bytes integer, coverage smallint, quality smallint, verdict text, reason text,
+    kind text, pdq text, md5 text, sha1 text)
+  on conflict (blob_cid) do update set
+    hashed_at = excluded.hashed_at, bank_generation = excluded.bank_generation, bytes = excluded.bytes,
+    coverage = excluded.coverage, quality = excluded.quality, verdict = excluded.verdict, reason = excluded.reason,
+    kind = excluded.kind, pdq = excluded.pdq, md5 = excluded.md5, sha1 = excluded.sha1;
+
+  insert into match (blob_cid, signal, variant, type, distance, content, bank, bank_generation, at)
+  select v_cid, m.signal, 'original', m.type, m.distance, m.content, m.bank, (p->>'bankGeneration')::bigint, v_now
+  from jsonb_to_recordset(coalesce(p->'matches', '[]'))
+    as m(signal integer, type text, distance smallint, content integer, bank integer)
+  on conflict do nothing;
+
+  for v_d in select * from jsonb_array_elements(coalesce(p->'decisions', '[]')) loop
+    v_outcome := v_d->>'outcome';
+    v_reason := v_d->>'reason';
+    v_contents := array(select jsonb_array_elements_text(v_d->'contents')::integer);
+
+    -- The rows that an act would touch; the blob first, as everywhere, so that two workers never wait for each other.
+    v_blob_subject := put_subject('blob', (v_d->>'account')::bigint, v_cid, null, null, null);
+    v_subject := v_blob_subject;
+    v_record_subject := null;
+    if v_d->>'collection' is not null then
+      v_record_subject := put_subject('record', (v_d->>'account')::bigint, null, v_d->>'collection', v_d->>'rkey',
+        decode(v_d->>'recordCid', 'hex'));
+      v_subject := v_record_subject;
+    end if;
+
+    -- What a person has decided about this blob or this subject is stronger than any policy.
+    v_case := null;
+    if v_outcome in ('held', 'acted') then
+      select c.* into v_case from case_blob cb join case_file c on c.id = cb.case_file
+      where cb.blob_cid = v_cid for update of c;
+      if v_case.state in ('released', 'overturned') then
+        v_outcome := 'released';
+        v_reason := 'case-released';
+      elsif 'released-by-person' in (v_blob_subject.standing, v_record_subject.standing) then
+        v_outcome := 'released';
+        v_reason := 'subject-released';
+      elsif v_case.state = 'confirmed' then
+        v_outcome := 'acted';
+        v_reason := 'case-confirmed';
+      elsif v_outcome = 'acted' and exists (
+        select from bank_content c where c.id = any (v_contents) and c.held_at is not null
+      ) then
+        v_outcome := 'held';
+        v_reason := 'flood';
+      end if;
+      if v_outcome = 'held' then
+        v_case := open_case(v_cid, v_job.retro, v_reason, v_now);
+      end if;
+    end if;
+
+    insert into decision (at, blob_cid, account, source, collection, rkey, record_cid, sighting_at, subject, bank, content,
+      type, distance, bank_generation, policy_version, mode, outcome, reason, wants, case_file)
+    values (v_now, v_cid, (v_d->>'account')::bigint, v_d->>'source', v_d->>'collection', v_d->>'rkey',
+      decode(v_d->>'recordCid', 'hex'), (v_d->>'sightingAt')::timestamptz, v_subject.id,
+      (v_d->>'bank')::integer, v_contents[1], v_d->>'type', (v_d->>'distance')::smallint,
+      (p->>'bankGeneration')::bigint, (v_d->>'policyVersion')::integer, v_d->>'mode', v_outcome, v_reason,
+      array(select jsonb_array_elements_text(v_d->'wants')), v_case.id)
+    returning id into v_decision;
+    v_decisions := v_decisions + 1;
+
+    perform note_v1('decision', '{"kind":"system"}',
+      jsonb_strip_nulls(jsonb_build_object('decision', v_decision, 'bank', 'b' || (v_d->>'bank'),
+        'type', v_d->>'type', 'distance', (v_d->>'distance')::integer, 'policy', (v_d->>'policyVersion')::integer,
+        'mode', v_d->>'mode', 'outcome', v_outcome, 'reason', v_reason, 'wants', v_d->'wants', 'case', v_case.id)),
+      jsonb_strip_nulls(jsonb_build_object('account', v_d->>'did', 'blob', p->>'cid',
+        'record', case when v_d->>'collection' is not null then (v_d->>'collection') || '/' || (v_d->>'rkey') end)),
+      (v_d->>'account')::bigint, null, null, 'decision:' || v_decision, v_now);
+
+    if v_outcome in ('held', 'acted') then
+      foreach v_kind in array array(select jsonb_array_elements_text(v_d->'wants')) loop
+        perform plan_action(v_decision,
+          case when v_kind = 'takedown-blob' then v_blob_subject.id else v_record_subject.id end,
+          v_kind, v_outcome = 'held', case when v_outcome = 'held' then v_reason end,
+          v_reason = 'case-confirmed', (v_d->>'sightingAt')::timestamptz, v_contents,
+          case when v_kind = 'label' then jsonb_build_object('val', v_d->>'label') end, v_now);
+      end loop;
+    end if;
+  end loop;
+
+  -- Sightings up to here have their decisions; the overlap covers batches that were still on their way in.
+  if p#>>'{blob,verdict}' = 'matched' and not (p->>'pageFull')::boolean and p->>'againAt' is null then
+    v_through := v_now - interval '10 minutes';
+    insert into matched_blob (blob_cid, decided_through) values (v_cid, v_through)
+    on conflict (blob_cid) do update set decided_through = excluded.decided_through;
+  end if;
+
+  if v_job.generation = (p->>'generation')::bigint and not (p->>'pageFull')::boolean
+    and (p->>'bankGeneration')::bigint >= v_generation and p->>'againAt' is null
+  then
+    delete from job j where j.kind = 'scan' and j.key = v_cid;
+    delete from blob_address a where a.blob_cid = v_cid;
+    if p#>>'{blob,md5}' is not null then
+      delete from fetch_try t where t.blob_cid = v_cid;
+    end if;
+    return query select 'settled', v_decisions, v_case.id;
+  else
+    update job j set lease_token = null, lease_until = null, crashes = 0,
+      next_at = case when j.generation = (p->>'generation')::bigint and not (p->>'pageFull')::boolean
+        then coalesce((p->>'againAt')::timestamptz, v_now) else v_now end
+    where j.kind = 'scan' and j.key = v_cid;
+    return query select 'again', v_decisions, v_case.id;
+  end if;
+end $$;

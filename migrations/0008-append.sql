@@ -1,0 +1,163 @@
+-- Step append: intake rows become entries, and only here is an action released. Caps, pauses and flood limits live here and nowhere else.
+
+create function lead_ledger_v1(p jsonb) returns table (log text, size bigint, hash text, epoch bigint, at timestamptz)
+  language sql security definer set search_path = blobwatch, pg_temp as $$
+  insert into ledger_head (log, size, hash, epoch, at)
+  values (p->>'log', 0, decode(repeat('00', 32), 'hex'), 1, null)
+  on conflict (one) do update set epoch = ledger_head.epoch + 1
+  returning ledger_head.log, ledger_head.size, encode(ledger_head.hash, 'hex'), ledger_head.epoch, ledger_head.at
+$$;
+
+-- True while a person has stopped this action: everything, its kind, or every bank that caused it.
+create function is_paused(p_action bigint, p_kind text) returns boolean
+  language sql stable set search_path = blobwatch, pg_temp as $$
+  select exists (
+    select from pause where resumed_at is null and (scope = 'all' or (scope = 'kind' and target = p_kind))
+  ) or (
+    exists (select from pause where resumed_at is null and scope = 'bank')
+    and not exists (
+      select from action_cause ac
+      join bank_content c on c.id = ac.content
+      where ac.action = p_action
+        and not exists (select from pause p where p.resumed_at is null and p.scope = 'bank' and p.target = c.bank::text)
+    )
+    and exists (select from action_cause ac where ac.action = p_action)
+  )
+$$;
+
+-- Whoever leads the ledger lets actions go, oldest first, as far as limits permit; the rest waits and says why.
+-- A reversal takes something back: no cap and no flood limit keeps it.
+create function release_actions(p_limits jsonb, p_now timestamptz) returns integer
+  language plpgsql set search_path = blobwatch, pg_temp as $$
+declare
+  v_action record;
+  v_since timestamptz := p_now - interval '24 hours';
+  v_takedowns integer;
+  v_labels integer;
+  v_flooded integer;
+  v_released integer := 0;
+begin
+  if not exists (select from action where state = 'planned' and intent_seq is not null) then
+    return 0;
+  end if;
+  select count(*) filter (where a.kind <> 'label'), count(*) filter (where a.kind = 'label')
+  into v_takedowns, v_labels
+  from action a where a.released_at > v_since and a.applied;
+
+  for v_action in
+    select a.id, a.kind, a.applied, a.by_person, a.waiting, d.blob_cid
+    from action a join decision d on d.id = a.decision
+    where a.state = 'planned' and a.intent_seq is not null
+    order by a.applied, a.id limit 500 for update of a
+  loop
+    if is_paused(v_action.id, v_action.kind) then
+      update action set waiting = 'paused' where id = v_action.id and waiting is distinct from 'paused';
+      continue;
+    end if;
+    if v_action.applied and not v_action.by_person then
+      v_flooded := null;
+      select ac.content into v_flooded from action_cause ac
+      where ac.action = v_action.id and (
+        select count(*) from action_cause o join action oa on oa.id = o.action
+        where o.content = ac.content and oa.released_at > v_since and oa.applied and not oa.by_person
+      ) >= (p_limits->>'actionsPerContent')::integer
+      order by ac.content limit 1;
+      if v_flooded is not null then
+        update action set state = 'held', waiting = 'flood' where id = v_action.id;
+        update decision d set case_file = c.id
+        from open_case(v_action.blob_cid, null, 'flood', p_now) c, action a
+        where a.id = v_action.id and d.id = a.decision and d.case_file is null;
+        update bank_content set held_at = p_now where id = v_flooded and held_at is null;
+        if found then
+          perform note_v1('content.held', '{"kind":"system"}',
+            jsonb_build_object('content', v_flooded, 'reason', 'flood',
+              'limit', (p_limits->>'actionsPerContent')::integer),
+            null, null, null, null, 'content.held:' || v_flooded || ':' || extract(epoch from p_now), p_now);
+        end if;
+        continue;
+      end if;
+    end if;
+    if v_action.applied and (
+      (v_action.kind = 'label' and v_labels >= (p_limits->>'labelsPerDay')::integer)
+      or (v_action.kind <> 'label' and v_takedowns >= (p_limits->>'takedownsPerDay')::integer)
+    ) then
+      update action set waiting = 'daily-cap' where id = v_action.id and waiting is distinct from 'daily-cap';
+      continue;
+    end if;
+    update action set state = 'released', waiting = null, released_at = p_now, next_at = p_now where id = v_action.id;
+    v_released := v_released + 1;
+    if v_action.applied and v_action.kind = 'label' then
+      v_labels := v_labels + 1;
+    elsif v_action.applied then
+      v_takedowns := v_takedowns + 1;
+    end if;
+  end loop;
+  return v_released;
+end $$;
+
+-- Appends a batch (it may be empty: time alone may release what waited). The head moves by compare-and-set on size and
+-- epoch; every hash and link is computed again here, so a fault in the process cannot enter the chain.
+create function append_v1(p jsonb) returns table (size bigint, released integer)
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+declare
+  v_now timestamptz := (p->>'now')::timestamptz;
+  v_head ledger_head;
+  v_count bigint := jsonb_array_length(p->'entries');
+  v_deleted bigint;
+  v_bad bigint;
+  v_hash bytea;
+begin
+  select * into v_head from ledger_head for update;
+  if v_head.size is distinct from (p->>'expectSize')::bigint or v_head.epoch is distinct from (p->>'epoch')::bigint then
+    raise exception 'another sequencer leads the ledger: the head is at size % epoch %', v_head.size, v_head.epoch
+      using errcode = 'BW001';
+  end if;
+
+  if v_count > 0 then
+    select min(x.ord) into v_bad from (
+      select e.ord, e.hash, sha256('\x00'::bytea || e.bytes) as computed,
+        lag(e.hash, 1, v_head.hash) over (order by e.ord) as prev,
+        convert_from(e.bytes, 'UTF8')::jsonb as doc
+      from (
+        select t.ord, decode(t.value->>'bytes', 'hex') as bytes, decode(t.value->>'hash', 'hex') as hash
+        from jsonb_array_elements(p->'entries') with ordinality as t(value, ord)
+      ) e
+    ) x
+    where x.hash <> x.computed
+      or x.doc->>'prev' is distinct from encode(x.prev, 'hex')
+      or (x.doc->>'seq')::bigint is distinct from v_head.size + x.ord - 1
+      or x.doc->>'log' is distinct from v_head.log;
+    if v_bad is not null then
+      raise exception 'entry % of this batch does not follow the chain', v_bad using errcode = 'BW002';
+    end if;
+
+    insert into ledger_entry (seq, bytes, hash)
+    select v_head.size + t.ord - 1, decode(t.value->>'bytes', 'hex'), decode(t.value->>'hash', 'hex')
+    from jsonb_array_elements(p->'entries') with ordinality as t(value, ord);
+
+    insert into ledger_private (seq, field, account, sealed)
+    select v_head.size + t.ord - 1, f.field, f.account, decode(f.sealed, 'hex')
+    from jsonb_array_elements(p->'entries') with ordinality as t(value, ord),
+      jsonb_to_recordset(coalesce(t.value->'private', '[]')) as f(field text, account bigint, sealed text);
+
+    update action a set
+      intent_seq = case when i.phase = 'intent' then v_head.size + t.ord - 1 else a.intent_seq end,
+      result_seq = case when i.phase = 'result' then v_head.size + t.ord - 1 else a.result_seq end
+    from jsonb_array_elements(p->'entries') with ordinality as t(value, ord)
+    join ledger_intake i on i.id = (t.value->>'intake')::bigint
+    where a.id = i.action_id;
+
+    delete from ledger_intake i
+    using jsonb_array_elements(p->'entries') as t(value)
+    where i.id = (t.value->>'intake')::bigint;
+    get diagnostics v_deleted = row_count;
+    if v_deleted <> v_count then
+      raise exception '% intake rows for % entries', v_deleted, v_count using errcode = 'BW002';
+    end if;
+
+    select decode(p->'entries'->(v_count::integer - 1)->>'hash', 'hex') into v_hash;
+    update ledger_head h set size = h.size + v_count, hash = v_hash, at = v_now;
+  end if;
+
+  return query select v_head.size + v_count, release_actions(p->'limits', v_now);
+end $$;

@@ -1,0 +1,361 @@
+// The settings: one table, one parser. Every problem is reported at once; an unknown BLOBWATCH_ variable is refused,
+// so that a typing error cannot switch a safety setting off. Pure: the environment and the files come in as parameters.
+import { modes } from './domain/bank.ts'
+import type { Mode } from './domain/bank.ts'
+import { UsageError } from './domain/errors.ts'
+
+type Setting = {
+  /** The value when the variable is not set; undefined: not configured. */
+  fallback?: string
+  /** Names from the seed documents that mean the same. */
+  alias?: string
+  secret?: boolean
+  help: string
+}
+
+export const settings = {
+  BLOBWATCH_MODE: {
+    fallback: 'observe',
+    help: 'What may be done at most: observe (record only), hold (a person decides), act. Banks have their own, and the lower counts.',
+  },
+  BLOBWATCH_DATA_DIR: {
+    fallback: './data',
+    help: 'Folder for the embedded Postgres and for keys that were not configured.',
+  },
+  BLOBWATCH_DATABASE_URL: {
+    alias: 'DATABASE_URL',
+    secret: true,
+    help: 'Postgres 15 or newer (postgres://…). Not set: an embedded Postgres in the data folder.',
+  },
+  BLOBWATCH_DATABASE_OWNER_URL: {
+    secret: true,
+    help: 'The same database as the role that owns the schema, for migrations and partitions. Not set: the role of DATABASE_URL does both.',
+  },
+  BLOBWATCH_PDS_URL: {
+    alias: 'AT_PROTOCOL_PDS_URL',
+    help: 'Public URL of the PDS that is administered, as DID documents name it. Its firehose is followed unless BLOBWATCH_FIREHOSE_URL says otherwise.',
+  },
+  BLOBWATCH_PDS_ADDRESS: {
+    help: 'Where that PDS is really reached (for example http://127.0.0.1:3000). Not set: its public URL. The only private address that is ever dialled.',
+  },
+  BLOBWATCH_PDS_ADMIN_PASSWORD: {
+    secret: true,
+    help: 'Admin password of that PDS. Without it nothing is taken down.',
+  },
+  BLOBWATCH_FIREHOSE_URL: {
+    help: 'Firehose to follow: a PDS or a relay (wss://…), or "off". Not set: the PDS above.',
+  },
+  BLOBWATCH_FIREHOSE_START: {
+    fallback: 'oldest',
+    help: 'Where a first start begins: oldest (what the host still has) or live.',
+  },
+  BLOBWATCH_PLC_URL: { fallback: 'https://plc.directory', help: 'The PLC directory.' },
+  BLOBWATCH_WEBHOOK_SECRET: {
+    secret: true,
+    help: 'Opens the webhook door: whsec_… as Standard Webhooks has it; two with a comma between them while one replaces the other.',
+  },
+  BLOBWATCH_LABELER_DID: { help: 'The DID in whose name labels are signed.' },
+  BLOBWATCH_LABELER_KEY: { secret: true, help: 'Its #atproto_label key: 64 hex digits (k256).' },
+  BLOBWATCH_PUBLIC_URL: {
+    help: 'https URL under which the public listener is reached; needed for a did:web labeler.',
+  },
+  BLOBWATCH_PUBLIC_HOST: {
+    fallback: '127.0.0.1',
+    help: 'Address of the public listener (webhook, label stream). Behind a proxy on the same machine the default is right.',
+  },
+  BLOBWATCH_PUBLIC_PORT: { fallback: '2595', help: 'Its port.' },
+  BLOBWATCH_PRIVATE_HOST: {
+    fallback: '127.0.0.1',
+    help: 'Address of the private listener (health, metrics). Keep it private.',
+  },
+  BLOBWATCH_PRIVATE_PORT: { fallback: '2596', help: 'Its port.' },
+  BLOBWATCH_TAKEDOWNS_PER_DAY: {
+    fallback: '200',
+    help: 'Takedowns released in any 24 hours; the rest waits.',
+  },
+  BLOBWATCH_LABELS_PER_DAY: {
+    fallback: '2000',
+    help: 'Labels released in any 24 hours; the rest waits.',
+  },
+  BLOBWATCH_ACTIONS_PER_CONTENT: {
+    fallback: '50',
+    help: 'Automatic actions that one bank content may cause in 24 hours; beyond it the content is held for a person.',
+  },
+  BLOBWATCH_KEEP_DAYS: {
+    fallback: '30',
+    help: 'Days that a sighting without a case is kept.',
+  },
+  BLOBWATCH_BLOB_ROWS_MAX: {
+    fallback: '50000000',
+    help: 'Blobs without a sighting are dropped, oldest first, while there are more rows than this.',
+  },
+  BLOBWATCH_BLOB_BYTES_MAX: {
+    fallback: '52428800',
+    help: 'Largest blob that is fetched; a larger one is unscannable (too-large).',
+  },
+  BLOBWATCH_SCAN_SLOTS: { fallback: '8', help: 'Blobs worked on at once by this process.' },
+  BLOBWATCH_DECODER_SLOTS: { fallback: '2', help: 'Sandboxed decoder children of this process.' },
+  BLOBWATCH_DISK_FREE_MB_MIN: {
+    fallback: '1024',
+    help: 'Intake stops while the disk of the data folder has less than this free.',
+  },
+  BLOBWATCH_DATA_KEY: {
+    secret: true,
+    help: '64 hex digits; seals personal values in the ledger. Not set: made once and kept in the data folder. Back it up.',
+  },
+  BLOBWATCH_LOG_NAME: {
+    help: 'Name of the ledger, for example modlog.example.com/main. Not set: from the deployment id.',
+  },
+  BLOBWATCH_PRINCIPAL: {
+    help: 'Who a command acts as. Not set: the name of the person logged in on this machine.',
+  },
+  BLOBWATCH_CRASH_POINT: {
+    help: 'For tests: NAME or NAME:COUNT; the process kills itself there.',
+  },
+  LOG_LEVEL: { fallback: 'INFO', help: 'DEBUG, INFO, WARNING or ERROR.' },
+  HMA_API_URL: {
+    help: 'Accepted from earlier set-ups. Blobwatch hashes and matches by itself; nothing is sent there.',
+  },
+} as const satisfies Record<string, Setting>
+
+export type SettingName = keyof typeof settings
+
+export type Config = {
+  mode: Mode
+  dataDir: string
+  databaseUrl: string | undefined
+  databaseOwnerUrl: string | undefined
+  pds: { url: string; address: string; adminPassword: string | undefined } | undefined
+  firehose: { url: string; host: string; start: 'oldest' | 'live' } | undefined
+  plcUrl: string
+  webhookSecrets: string[]
+  labeler: { did: string; keyHex: string } | undefined
+  publicUrl: string | undefined
+  publicListener: { host: string; port: number }
+  privateListener: { host: string; port: number }
+  limits: { takedownsPerDay: number; labelsPerDay: number; actionsPerContent: number }
+  keepDays: number
+  blobRowsMax: number
+  blobBytesMax: number
+  scanSlots: number
+  decoderSlots: number
+  diskFreeBytesMin: number
+  dataKeyHex: string | undefined
+  logName: string | undefined
+  principal: string | undefined
+  crashPoint: string | undefined
+  logLevel: string
+  hmaApiUrl: string | undefined
+}
+
+/** Throws UsageError that lists every problem, one a line. `readFile` throws for what cannot be read. */
+export function parseConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  readFile: (path: string) => string,
+): Config {
+  const problems = strangers(env)
+  const values = readSettings(env, readFile, problems)
+  const read = reader(values, problems)
+  const config = readConfig(read)
+  for (const problem of contradictions(config)) problems.push(problem)
+  if (problems.length > 0) throw new UsageError(problems.join('\n'))
+  return config
+}
+
+function readConfig(read: ReturnType<typeof reader>): Config {
+  const pdsUrl = read.origin('BLOBWATCH_PDS_URL', ['https:', 'http:'])
+  const pdsAddress = read.origin('BLOBWATCH_PDS_ADDRESS', ['https:', 'http:']) ?? pdsUrl
+  const firehoseUrl = read.text('BLOBWATCH_FIREHOSE_URL')
+  const firehose =
+    firehoseUrl === 'off'
+      ? undefined
+      : (read.origin('BLOBWATCH_FIREHOSE_URL', ['wss:', 'ws:', 'https:', 'http:']) ?? pdsAddress)
+  const labelerDid = read.text('BLOBWATCH_LABELER_DID')
+  const labelerKey = read.text('BLOBWATCH_LABELER_KEY')
+  return {
+    mode: read.oneOf('BLOBWATCH_MODE', modes),
+    dataDir: read.required('BLOBWATCH_DATA_DIR'),
+    databaseUrl: read.text('BLOBWATCH_DATABASE_URL'),
+    databaseOwnerUrl: read.text('BLOBWATCH_DATABASE_OWNER_URL'),
+    pds:
+      pdsUrl === undefined
+        ? undefined
+        : {
+            url: pdsUrl,
+            address: pdsAddress ?? pdsUrl,
+            adminPassword: read.text('BLOBWATCH_PDS_ADMIN_PASSWORD'),
+          },
+    firehose:
+      firehose === undefined
+        ? undefined
+        : {
+            url: firehose.replace(/^http/, 'ws'),
+            host: (firehoseUrl === undefined ? (pdsUrl ?? firehose) : firehose).replace(
+              /^ws/,
+              'http',
+            ),
+            start: read.oneOf('BLOBWATCH_FIREHOSE_START', ['oldest', 'live'] as const),
+          },
+    plcUrl: read.origin('BLOBWATCH_PLC_URL', ['https:', 'http:']) ?? 'https://plc.directory',
+    webhookSecrets: (read.text('BLOBWATCH_WEBHOOK_SECRET') ?? '').split(',').filter(Boolean),
+    labeler:
+      labelerDid === undefined || labelerKey === undefined
+        ? undefined
+        : { did: labelerDid, keyHex: labelerKey },
+    publicUrl: read.origin('BLOBWATCH_PUBLIC_URL', ['https:', 'http:']),
+    publicListener: {
+      host: read.required('BLOBWATCH_PUBLIC_HOST'),
+      port: read.integer('BLOBWATCH_PUBLIC_PORT', 0, 65_535),
+    },
+    privateListener: {
+      host: read.required('BLOBWATCH_PRIVATE_HOST'),
+      port: read.integer('BLOBWATCH_PRIVATE_PORT', 0, 65_535),
+    },
+    limits: {
+      takedownsPerDay: read.integer('BLOBWATCH_TAKEDOWNS_PER_DAY', 0, 1_000_000),
+      labelsPerDay: read.integer('BLOBWATCH_LABELS_PER_DAY', 0, 1_000_000),
+      actionsPerContent: read.integer('BLOBWATCH_ACTIONS_PER_CONTENT', 0, 1_000_000),
+    },
+    keepDays: read.integer('BLOBWATCH_KEEP_DAYS', 1, 3650),
+    blobRowsMax: read.integer('BLOBWATCH_BLOB_ROWS_MAX', 1000, 10_000_000_000),
+    blobBytesMax: read.integer('BLOBWATCH_BLOB_BYTES_MAX', 1_000, 1_000_000_000),
+    scanSlots: read.integer('BLOBWATCH_SCAN_SLOTS', 1, 256),
+    decoderSlots: read.integer('BLOBWATCH_DECODER_SLOTS', 1, 64),
+    diskFreeBytesMin: read.integer('BLOBWATCH_DISK_FREE_MB_MIN', 0, 100_000_000) * 1024 * 1024,
+    dataKeyHex: read.text('BLOBWATCH_DATA_KEY'),
+    logName: read.text('BLOBWATCH_LOG_NAME'),
+    principal: read.text('BLOBWATCH_PRINCIPAL'),
+    crashPoint: read.text('BLOBWATCH_CRASH_POINT'),
+    logLevel: read.required('LOG_LEVEL'),
+    hmaApiUrl: read.text('HMA_API_URL'),
+  }
+}
+
+function strangers(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = new Set<string>(Object.keys(settings).flatMap((name) => [name, `${name}_FILE`]))
+  const problems = Object.keys(env)
+    .filter((name) => name.startsWith('BLOBWATCH_') && !known.has(name))
+    // The test suite's own variables travel in the same environment.
+    .filter((name) => !name.startsWith('BLOBWATCH_TEST_') && name !== 'BLOBWATCH_PDQ_IMAGES')
+    .map((name) => `${name} is not a setting of Blobwatch${didYouMean(name)}`)
+  if (env['NCMEC_API_KEY'] !== undefined) {
+    problems.push(
+      'NCMEC_API_KEY is set, but NCMEC gives no API keys: its hash sharing and its CyberTipline each use a user name ' +
+        'and a password that NCMEC assigns to your organisation. Remove the variable; this version has no NCMEC client yet.',
+    )
+  }
+  return problems
+}
+
+function didYouMean(name: string): string {
+  const near = Object.keys(settings).find((known) => {
+    const [a, b] = [known.replaceAll('_', ''), name.replaceAll('_', '')]
+    return (
+      a.startsWith(b) || b.startsWith(a) || [...a].filter((char, i) => char !== b[i]).length <= 2
+    )
+  })
+  return near === undefined ? '' : ` (did you mean ${near}?)`
+}
+
+function readSettings(
+  env: Readonly<Record<string, string | undefined>>,
+  readFile: (path: string) => string,
+  problems: string[],
+): Map<string, string> {
+  const values = new Map<string, string>()
+  for (const [name, setting] of Object.entries<Setting>(settings)) {
+    const given = [name, setting.alias]
+      .filter((known) => known !== undefined)
+      .flatMap((known) => [
+        { from: known, value: env[known] },
+        { from: `${known}_FILE`, value: env[`${known}_FILE`], isFile: true },
+      ])
+      .filter((one) => one.value !== undefined && one.value !== '')
+    const [first, second] = given
+    if (first !== undefined && second !== undefined && first.value !== second.value) {
+      problems.push(`${first.from} and ${second.from} are both set: set one`)
+    }
+    if (first?.value === undefined) {
+      if (setting.fallback !== undefined) values.set(name, setting.fallback)
+    } else if (!('isFile' in first)) {
+      values.set(name, first.value)
+    } else {
+      try {
+        values.set(name, readFile(first.value).trim())
+      } catch {
+        problems.push(`${first.from}: the file cannot be read`)
+      }
+    }
+  }
+  return values
+}
+
+function reader(values: Map<string, string>, problems: string[]) {
+  const text = (name: SettingName) => values.get(name)
+  return {
+    text,
+    required: (name: SettingName) => text(name) ?? '',
+    integer(name: SettingName, min: number, max: number): number {
+      const value = Number(text(name))
+      if (!/^\d+$/.test(text(name) ?? '') || value < min || value > max) {
+        problems.push(`${name} is a whole number from ${min} to ${max}`)
+        return min
+      }
+      return value
+    },
+    oneOf<const T extends string>(name: SettingName, allowed: readonly T[]): T {
+      const value = allowed.find((one) => one === text(name))
+      if (value === undefined) problems.push(`${name} is one of ${allowed.join(', ')}`)
+      return value ?? (allowed[0] as T)
+    },
+    /** Scheme, host and port; a path would be lost in silence and is refused. */
+    origin(name: SettingName, schemes: string[]): string | undefined {
+      const value = text(name)
+      if (value === undefined || value === 'off') return undefined
+      const url = URL.canParse(value) ? new URL(value) : undefined
+      if (
+        url === undefined ||
+        !schemes.includes(url.protocol) ||
+        url.username !== '' ||
+        !['', '/'].includes(url.pathname)
+      ) {
+        problems.push(`${name} is an address like ${schemes[0]}//host without a path`)
+        return undefined
+      }
+      return `${url.protocol}//${url.host}`
+    },
+  }
+}
+
+function contradictions(config: Config): string[] {
+  const problems: string[] = []
+  if (
+    config.pds === undefined &&
+    config.firehose === undefined &&
+    config.webhookSecrets.length > 0
+  ) {
+    // A webhook alone is fine: accounts are found by their DID documents.
+  }
+  if (config.webhookSecrets.length > 2) {
+    problems.push('BLOBWATCH_WEBHOOK_SECRET has two secrets at most')
+  }
+  if (config.webhookSecrets.some((secret) => !/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/.test(secret))) {
+    problems.push('BLOBWATCH_WEBHOOK_SECRET is whsec_ and 24 to 64 bytes in base64')
+  }
+  if (
+    config.labeler !== undefined &&
+    !/^did:(plc:[a-z2-7]{24}|web:[A-Za-z0-9.:%-]+)$/.test(config.labeler.did)
+  ) {
+    problems.push('BLOBWATCH_LABELER_DID is a did:plc or a did:web')
+  }
+  if (config.labeler !== undefined && !/^[0-9a-f]{64}$/i.test(config.labeler.keyHex)) {
+    problems.push('BLOBWATCH_LABELER_KEY is 64 hex digits')
+  }
+  if (config.dataKeyHex !== undefined && !/^[0-9a-f]{64}$/i.test(config.dataKeyHex)) {
+    problems.push('BLOBWATCH_DATA_KEY is 64 hex digits')
+  }
+  if (config.databaseOwnerUrl !== undefined && config.databaseUrl === undefined) {
+    problems.push('BLOBWATCH_DATABASE_OWNER_URL needs DATABASE_URL')
+  }
+  return problems
+}

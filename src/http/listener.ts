@@ -1,0 +1,144 @@
+// One node:http server for one listener: Hono for our own routes, xrpc-server for com.atproto.*, web sockets for
+// its subscriptions. Every connection has a limit on time, header bytes and number; closing ends within a deadline.
+// Nothing is kept here: a crash drops connections and that is all.
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { getRequestListener } from '@hono/node-server'
+import type { Server as XrpcServer } from '@atproto/xrpc-server'
+import { UsageError } from '../domain/errors.ts'
+import { allowBrowsers } from './cors.ts'
+import { closeWithin } from './close-server.ts'
+import { upgradeTo } from './upgrade.ts'
+
+export type ListenerLimits = {
+  /** From the connection to the last header byte. */
+  headersMs: number
+  /** From the connection to the last body byte. */
+  requestMs: number
+  keepAliveMs: number
+  headerBytesMax: number
+  connectionsMax: number
+  /** How long open requests and streams may go on after close(). */
+  closeMs: number
+}
+
+export const listenerLimits: ListenerLimits = {
+  headersMs: 10_000,
+  requestMs: 60_000,
+  // Longer than the usual proxy's 60 s, so that the proxy and not we end an idle connection.
+  keepAliveMs: 65_000,
+  headerBytesMax: 16 * 1024,
+  connectionsMax: 1000,
+  closeMs: 5_000,
+}
+
+export type Listener = AsyncDisposable & {
+  host: string
+  port: number
+  /** `http://host:port`, for people and tests. */
+  url: string
+  /** Refuses new connections, lets open requests finish, ends all of it within `closeMs`. Idempotent. */
+  close(): Promise<void>
+}
+
+export type HonoApp = { fetch: (request: Request) => Response | Promise<Response> }
+
+/** `setting`: the variable that holds the port, named in the error. Throws UsageError when it cannot listen. */
+export async function listen(options: {
+  host: string
+  port: number
+  setting: string
+  hono: HonoApp
+  xrpc?: XrpcServer
+  limits?: Partial<ListenerLimits>
+}): Promise<Listener> {
+  const { host, xrpc } = options
+  const limits = { ...listenerLimits, ...options.limits }
+  const server = createServer(
+    {
+      headersTimeout: limits.headersMs,
+      requestTimeout: limits.requestMs,
+      connectionsCheckingInterval: Math.min(limits.headersMs, 5_000),
+      keepAliveTimeout: limits.keepAliveMs,
+      maxHeaderSize: limits.headerBytesMax,
+      // Without this, `Upgrade: h2c` (curl, some proxies) would end at the upgrade handler as well.
+      shouldUpgradeCallback: (request) => isWebSocket(request) && xrpc !== undefined,
+    },
+    dispatch(options.hono, xrpc),
+  )
+  server.maxConnections = limits.connectionsMax
+  const upgraded = new Set<Duplex>()
+  if (xrpc !== undefined) {
+    server.on('upgrade', (request, socket, head) => {
+      upgraded.add(socket)
+      socket.once('close', () => upgraded.delete(socket))
+      upgradeTo(xrpc, { request, socket, head })
+    })
+  }
+  const port = await bind(server, options)
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closing ??= closeWithin({ server, upgraded, deadlineMs: limits.closeMs, ...(xrpc && { xrpc }) })
+    return closing
+  }
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return { host, port, url, close, [Symbol.asyncDispose]: close }
+}
+
+function dispatch(
+  hono: HonoApp,
+  xrpc: XrpcServer | undefined,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  // The global Request and Response stay Node's own: other code in this process relies on them.
+  const toHono = getRequestListener(hono.fetch, { overrideGlobalObjects: false })
+  return (request, response) => {
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
+    if (xrpc === undefined || !path.startsWith('/xrpc/') || path === '/xrpc/_health') {
+      void toHono(request, response)
+      return
+    }
+    if (allowBrowsers(path, request, response)) return
+    xrpc.router(request, response)
+  }
+}
+
+function isWebSocket(request: IncomingMessage): boolean {
+  return request.headers.upgrade?.toLowerCase() === 'websocket'
+}
+
+async function bind(
+  server: Server,
+  options: { host: string; port: number; setting: string },
+): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.listen({ host: options.host, port: options.port, exclusive: true }, resolve)
+  try {
+    await promise
+  } catch (error) {
+    throw bindError(error, options)
+  }
+  server.removeListener('error', reject)
+  return (server.address() as AddressInfo).port
+}
+
+function bindError(
+  error: unknown,
+  { host, port, setting }: { host: string; port: number; setting: string },
+): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE') {
+    return new UsageError(`port ${port} on ${host} is taken: set ${setting} to another port`)
+  }
+  if (code === 'EACCES') {
+    return new UsageError(`port ${port} needs more rights: set ${setting} to a port above 1023`)
+  }
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new UsageError(
+      `${host} is no address of this machine: ${setting} cannot be served there`,
+    )
+  }
+  return error
+}

@@ -1,0 +1,43 @@
+// For the operator's own machines: is the process alive, can it work, how is it doing.
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { addBasics, problem } from './problem.ts'
+import type { App, AppVariables, OnAppError } from './problem.ts'
+import type { Readiness } from './readiness.ts'
+
+export const privateBodyBytesMax = 1024 * 1024
+
+export function createPrivateApp(options: {
+  version: string
+  readiness: () => Promise<Readiness>
+  /** The page that Prometheus reads. */
+  metrics: () => Promise<{ contentType: string; body: string }>
+  /** Of every route, mounted ones included. */
+  bodyBytesMax?: number
+  mounts?: { path: string; app: Hono }[]
+  onError: OnAppError
+}): App {
+  const { version } = options
+  const app = new Hono<AppVariables>()
+  addBasics(app, options.onError)
+  app.use(
+    bodyLimit({
+      maxSize: options.bodyBytesMax ?? privateBodyBytesMax,
+      onError: (context) => problem(context, 413),
+    }),
+  )
+  // Says only that the event loop turns: restarting us does not mend a database.
+  app.get('/livez', (context) => context.json({ alive: true }))
+  app.get('/readyz', async (context) => {
+    const readiness = await options.readiness()
+    context.header('cache-control', 'no-store')
+    return context.json(readiness, readiness.ready ? 200 : 503)
+  })
+  app.get('/metrics', async (context) => {
+    const { contentType, body } = await options.metrics()
+    return context.body(body, 200, { 'content-type': contentType })
+  })
+  app.get('/xrpc/_health', (context) => context.json({ version }))
+  for (const { path, app: mounted } of options.mounts ?? []) app.route(path, mounted)
+  return app
+}

@@ -1,0 +1,43 @@
+// What every app of ours does the same way: a request id, safe headers, errors as problem+json (RFC 9457).
+// An answer never carries a stack, an error's message or anything else that a caller did not send.
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import type { Context, Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+
+export type AppVariables = { Variables: { requestId: string } }
+export type App = Hono<AppVariables>
+
+/** Hears of what went wrong inside, with the request id that the caller was given. */
+export type OnAppError = (error: unknown, requestId: string) => void
+
+/** Call before any route is added. */
+export function addBasics(app: App, onError: OnAppError): void {
+  app.use(async (context, next) => {
+    // Our own id, never the caller's: it goes to the log.
+    const requestId = randomUUID()
+    context.set('requestId', requestId)
+    await next()
+    context.header('x-request-id', requestId)
+    context.header('x-content-type-options', 'nosniff')
+    // A page that needs more (the console) has set its own.
+    if (!context.res.headers.has('content-security-policy')) {
+      context.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'")
+    }
+  })
+  app.notFound((context) => problem(context, 404))
+  app.onError((error, context) => {
+    if (error instanceof HTTPException && error.status < 500) return problem(context, error.status)
+    onError(error, context.get('requestId'))
+    return problem(context, 500)
+  })
+}
+
+export function problem(context: Context, status: number): Response {
+  const requestId: unknown = context.get('requestId')
+  const body = { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, requestId }
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'content-type': 'application/problem+json' },
+  })
+}

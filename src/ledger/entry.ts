@@ -1,0 +1,87 @@
+// A ledger entry: exact canonical bytes (RFC 8785, restricted profile) chained by their leaf hashes.
+//
+// Promises: the same fields give the same bytes; a personal value enters only as a salted commitment.
+// docs/ledger.md will specify the format to the byte; the vocabulary is in reliability.md 1.3.
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
+import type { Hex } from '../domain/blob.ts'
+import { FatalError } from '../domain/errors.ts'
+
+export const entryBytesMax = 65_535
+export const noHash: Hex = '0'.repeat(64)
+
+export type EntryFields = {
+  log: string
+  seq: number
+  atMs: number
+  prev: Hex
+  type: string
+  /** sha2-256 of the idempotency key, so that the key itself (which may tell) stays out. */
+  idem: string
+  actor: Record<string, unknown>
+  pub: Record<string, unknown>
+  /** field -> commitment */
+  com: Record<string, Hex>
+}
+
+export type LedgerEntry = { bytes: Buffer; hash: Hex }
+
+/** Throws FatalError when the fields cannot be an entry: our own code wrote something outside the profile. */
+export function makeEntry(fields: EntryFields): LedgerEntry {
+  const document = {
+    v: 1,
+    log: fields.log,
+    seq: fields.seq,
+    t: new Date(fields.atMs).toISOString(),
+    prev: fields.prev,
+    type: fields.type,
+    idem: createHash('sha256').update(fields.idem).digest('hex'),
+    actor: fields.actor,
+    pub: fields.pub,
+    com: fields.com,
+  }
+  const problem = profileProblem(document)
+  if (problem !== undefined)
+    throw new FatalError(`entry ${fields.seq} (${fields.type}): ${problem}`)
+  const bytes = Buffer.from(canonicalize(document) ?? '', 'utf8')
+  if (bytes.length > entryBytesMax) {
+    throw new FatalError(`entry ${fields.seq} (${fields.type}) has ${bytes.length} bytes`)
+  }
+  return { bytes, hash: leafHash(bytes) }
+}
+
+/** RFC 6962 leaf hash. */
+export function leafHash(bytes: Uint8Array): Hex {
+  return createHash('sha256').update('\0').update(bytes).digest('hex')
+}
+
+/** SHA-256("modlog/commit/v1" 0x00 field 0x00 salt value); salt: 32 random bytes, fresh for each field of each entry. */
+export function commitment(field: string, salt: Uint8Array, value: string): Hex {
+  if (salt.length !== 32) throw new TypeError('a salt has 32 bytes')
+  return createHash('sha256')
+    .update(`modlog/commit/v1\0${field}\0`)
+    .update(salt)
+    .update(value, 'utf8')
+    .digest('hex')
+}
+
+/** What keeps a value out of the profile: floats, unsafe integers, lone surrogates, anything that is not JSON. */
+export function profileProblem(value: unknown): string | undefined {
+  switch (typeof value) {
+    case 'boolean':
+      return undefined
+    case 'string':
+      return value.isWellFormed() ? undefined : 'a text has a lone surrogate'
+    case 'number':
+      return Number.isSafeInteger(value) ? undefined : 'a number is not a safe integer'
+    case 'object':
+      if (value === null) return undefined
+      for (const [key, inner] of Object.entries(value)) {
+        const problem = key.isWellFormed() ? profileProblem(inner) : 'a key has a lone surrogate'
+        if (problem !== undefined) return problem
+      }
+      return undefined
+    default:
+      return `a ${typeof value} is not JSON`
+  }
+}

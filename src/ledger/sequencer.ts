@@ -1,0 +1,108 @@
+// The one writer of the ledger: turns intake rows into entries, a batch at a time, and lets actions go.
+//
+// Promises: entries are dense from 0, in the order of the intake; time never runs backwards; one sequencer writes,
+// because the head moves only for the epoch that it took.
+// A fault here stops appending and so every action; ingest, fetch and hash go on (DATA rule 11).
+// A crash leaves whole batches or nothing.
+import { randomBytes } from 'node:crypto'
+import type { Database } from '../db/client.ts'
+import type { Clock } from '../domain/ports.ts'
+import { append, waitingIntake } from '../steps/append.ts'
+import type { AppendEntry, Intake, LedgerHead, ReleaseLimits } from '../steps/append.ts'
+import { commitment, makeEntry } from './entry.ts'
+import type { DataKey } from './seal.ts'
+
+export const sequencerLimits = { batch: 500, idleMs: 25, releaseEveryMs: 1000 } as const
+
+export type Sequencer = {
+  /**
+   * Appends from the head that the lead was taken with until the signal aborts; what waits then is left to the next.
+   * Throws FatalError when the head is not ours any more (BW001) or the chain does not hold (BW002).
+   */
+  run(head: LedgerHead, signal: AbortSignal): Promise<void>
+}
+
+export function createSequencer(options: {
+  db: Database
+  clock: Clock
+  dataKey: DataKey
+  limits: ReleaseLimits
+  /** Ends early when something was written that waits for its entry. */
+  wait: (ms: number, signal: AbortSignal) => Promise<void>
+  onAppended?: (appended: { entries: number; size: number; released: number }) => void
+}): Sequencer {
+  return {
+    async run(taken, signal) {
+      let head = taken
+      let releasedAtMs = 0
+      while (!signal.aborted) {
+        const intake = await waitingIntake(options.db, sequencerLimits.batch)
+        const due = options.clock() - releasedAtMs >= sequencerLimits.releaseEveryMs
+        if (intake.length === 0 && !due) {
+          await options.wait(sequencerLimits.idleMs, signal)
+          continue
+        }
+        const nowMs = options.clock()
+        const batch = makeBatch(intake, head, nowMs, options.dataKey)
+        const done = await append(options.db, {
+          head,
+          entries: batch.entries,
+          limits: options.limits,
+          nowMs,
+        })
+        head = batch.head
+        releasedAtMs = nowMs
+        options.onAppended?.({
+          entries: batch.entries.length,
+          size: done.size,
+          released: done.released,
+        })
+      }
+    },
+  }
+}
+
+function makeBatch(
+  intake: Intake[],
+  head: LedgerHead,
+  nowMs: number,
+  dataKey: DataKey,
+): { entries: AppendEntry[]; head: LedgerHead } {
+  let { size, hash } = head
+  const atMs = Math.max(head.atMs, nowMs)
+  const entries = intake.map((row) => {
+    const kept = commitValues(row, size, dataKey)
+    const entry = makeEntry({
+      log: head.log,
+      seq: size,
+      atMs,
+      prev: hash,
+      type: row.type,
+      idem: row.idem,
+      actor: row.actor,
+      pub: row.pub,
+      com: kept.com,
+    })
+    size += 1
+    hash = entry.hash
+    return {
+      intake: row.id,
+      bytes: entry.bytes.toString('hex'),
+      hash: entry.hash,
+      private: kept.sealed,
+    }
+  })
+  return { entries, head: { ...head, size, hash, atMs } }
+}
+
+function commitValues(row: Intake, seq: number, dataKey: DataKey) {
+  const com: Record<string, string> = {}
+  const sealed: AppendEntry['private'] = []
+  for (const [field, value] of Object.entries(row.private)) {
+    const salt = randomBytes(32)
+    com[field] = commitment(field, salt, value)
+    const plain = Buffer.concat([salt, Buffer.from(value, 'utf8')])
+    sealed.push({ field, account: row.account, sealed: dataKey.seal(`${seq}:${field}`, plain) })
+  }
+  return { com, sealed }
+}

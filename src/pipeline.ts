@@ -1,0 +1,287 @@
+// The way of a blob, on one screen: look at what is known, fetch, hash, match, decide. It sees ports only.
+//
+// Promises: every path ends in exactly one of settled or deferred; nothing that failed reads as `clear`; what one host
+// did decides only about that host. Writes nothing itself: `settle` writes all of it in one statement.
+import { createHash } from 'node:crypto'
+import type { Bank, Match, Mode } from './domain/bank.ts'
+import { contentReasons, coversKind } from './domain/blob.ts'
+import type {
+  ContentReason,
+  HostReason,
+  MediaKind,
+  Signals,
+  UnscannableReason,
+} from './domain/blob.ts'
+import { blobCidOf } from './domain/cid.ts'
+import { decide } from './domain/decide.ts'
+import type { BlobFetcher, Clock, Hasher, HostResolver, Matcher } from './domain/ports.ts'
+import type { HostTry, Place, ScanFound, ScanJob, SettleInput, TryRecord } from './steps/scan.ts'
+
+export type PipelineOptions = {
+  mode: Mode
+  fetcher: BlobFetcher
+  resolver: HostResolver
+  hasher: Hasher
+  matcher: Matcher
+  banks: () => ReadonlyMap<number, Bank>
+  /** Origin of the one host whose admin interface we hold, as DID documents name it. */
+  administeredPds: string | undefined
+  canLabel: boolean
+  clock: Clock
+}
+
+export const pipelineLimits = {
+  crashesMax: 3,
+  hostsPerRun: 5,
+  /** A blob that no host gave within this time is unscannable; a person may still retry it. */
+  ageMsMax: 72 * 3600 * 1000,
+  /** A blob may be announced before its host serves it; after these tries it is `not-found`. */
+  notFoundTries: 5,
+  retryMsMin: 2_000,
+  retryMsMax: 3600 * 1000,
+} as const
+
+/** Media and signals as far as they are known, and why not further. */
+type Known = {
+  signals: Signals
+  media?: MediaKind
+  bytes?: number
+  unscannable?: UnscannableReason
+}
+
+export async function scanBlob(
+  job: ScanJob,
+  options: PipelineOptions,
+  signal: AbortSignal,
+): Promise<SettleInput> {
+  const byCid: Known = { signals: { sha256: job.cid } }
+  const stored = storedSignals(job)
+  if (stored !== undefined) return conclude(job, stored, [], options, signal)
+  if (job.crashes >= pipelineLimits.crashesMax) {
+    return conclude(job, { ...byCid, unscannable: 'worker-crash' }, [], options, signal)
+  }
+
+  // Match before fetch where the CID alone decides.
+  const early = await conclude(job, byCid, [], options, signal)
+  const matchedByCid = 'found' in early && early.found.verdict.kind === 'matched'
+  if (matchedByCid && early.found.decisions.some(({ decision }) => decision.outcome === 'acted'))
+    return early
+
+  const got = await fetchFromAnyHost(job, options, signal)
+  if ('bytes' in got) {
+    const hashed = await options.hasher.hash({ ...got, signal })
+    const known = { ...hashed, bytes: got.bytes.length }
+    return conclude(job, known, got.tries, options, signal)
+  }
+  if (matchedByCid) return { ...early, tries: got.tries }
+  const deferred = deferral(job, got, options.clock())
+  if (deferred !== undefined) return { job, tries: got.tries, nowMs: options.clock(), deferred }
+  return conclude(job, { ...byCid, unscannable: got.reason }, got.tries, options, signal)
+}
+
+/** What an earlier scan computed, when it is all that this kind of media can give. */
+function storedSignals(job: ScanJob): Known | undefined {
+  const { blob } = job
+  if (blob?.kind == null || blob.md5 === null || blob.sha1 === null) return undefined
+  const signals: Signals = {
+    sha256: job.cid,
+    md5: blob.md5,
+    sha1: blob.sha1,
+    ...(blob.pdq !== null && { pdq: { hash: blob.pdq, quality: blob.quality ?? 0 } }),
+  }
+  const reason = contentReasons.find((known) => known === blob.reason)
+  if (reason === undefined && !coversKind(signals, blob.kind)) return undefined
+  return {
+    signals,
+    media: blob.kind,
+    ...(blob.bytes !== null && { bytes: blob.bytes }),
+    ...(reason && { unscannable: reason }),
+  }
+}
+
+async function conclude(
+  job: ScanJob,
+  known: Known,
+  tries: TryRecord[],
+  options: PipelineOptions,
+  signal: AbortSignal,
+): Promise<SettleInput> {
+  const { matches, generation } = options.matcher.match(known.signals)
+  const banks = options.banks()
+  const { located, unsure } =
+    matches.length > 0 ? await locate(job, options, signal) : { located: [], unsure: false }
+  const nowMs = options.clock()
+  const found: ScanFound = {
+    verdict: verdictOf(known, matches),
+    signals: known.signals,
+    ...(known.media && { media: known.media }),
+    ...(known.bytes !== undefined && { bytes: known.bytes }),
+    bankGeneration: generation,
+    matches,
+    decisions: located.map(({ place, administered }) => ({
+      place,
+      decision: decide({
+        deploymentMode: options.mode,
+        retroactive: job.retro !== null,
+        matches,
+        banks,
+        place: {
+          ...(place.collection !== null && { collection: place.collection }),
+          ...(place.rkey !== null && { rkey: place.rkey }),
+          administered,
+        },
+        canLabel: options.canLabel,
+      }),
+    })),
+  }
+  return { job, tries, nowMs, found, ...(unsure && { againAtMs: nowMs + backOffMs(job.attempts) }) }
+}
+
+/** `clear` only with every signal type that the kind requires (promise 2). */
+function verdictOf(known: Known, matches: Match[]): ScanFound['verdict'] {
+  if (matches.length > 0) return { kind: 'matched' }
+  if (known.unscannable !== undefined) return { kind: 'unscannable', reason: known.unscannable }
+  if (known.media !== undefined && coversKind(known.signals, known.media)) return { kind: 'clear' }
+  return { kind: 'unscannable', reason: 'corrupt' satisfies ContentReason }
+}
+
+type Located = { place: Place; administered: boolean }
+
+/** Which places lie on the host we administer. A DID that cannot be resolved now is left for a later run. */
+async function locate(
+  job: ScanJob,
+  options: PipelineOptions,
+  signal: AbortSignal,
+): Promise<{ located: Located[]; unsure: boolean }> {
+  const givenUp = options.clock() - job.created_at.getTime() > pipelineLimits.ageMsMax
+  const located: Located[] = []
+  let unsure = false
+  for (const place of job.sightings) {
+    if (options.administeredPds === undefined) {
+      located.push({ place, administered: false })
+      continue
+    }
+    const host = await options.resolver.pdsOf(place.did, { signal })
+    if (host.kind === 'deferred' && !givenUp) unsure = true
+    else
+      located.push({
+        place,
+        administered: host.kind === 'found' && host.pds === options.administeredPds,
+      })
+  }
+  return { located, unsure }
+}
+
+type NoBytes = { tries: TryRecord[]; reason: UnscannableReason; untilMs?: number }
+type Bytes = { tries: TryRecord[]; bytes: Uint8Array; contentType?: string }
+
+/** Asks each host that knows the blob, once, until one gives bytes that are the CID's. */
+async function fetchFromAnyHost(
+  job: ScanJob,
+  options: PipelineOptions,
+  signal: AbortSignal,
+): Promise<Bytes | NoBytes> {
+  const blobCid = blobCidOf(job.cid)
+  const tries: TryRecord[] = []
+  const failed: { reason: HostReason; untilMs?: number }[] = []
+  const asked = new Set<string>()
+
+  for (const did of new Set(job.sightings.map((place) => place.did))) {
+    if (asked.size >= pipelineLimits.hostsPerRun) break
+    const host = await options.resolver.pdsOf(did, { signal })
+    if (host.kind !== 'found') {
+      failed.push({
+        reason: host.reason,
+        ...(host.kind === 'deferred' && { untilMs: options.clock() }),
+      })
+      continue
+    }
+    if (asked.has(host.pds)) continue
+    asked.add(host.pds)
+    const earlier = earlierAnswer(job.tries, host.pds, options.clock())
+    if (earlier !== undefined) {
+      failed.push(earlier)
+      continue
+    }
+    const outcome = await options.fetcher.fetch({ did, blobCid, signal })
+    if (outcome.kind === 'bytes') {
+      tries.push({ host: outcome.host, outcome: 'ok' })
+      return { tries, ...pickBytes(outcome) }
+    }
+    const untilMs =
+      outcome.kind === 'deferred'
+        ? outcome.untilMs
+        : mayChange(outcome.reason)
+          ? options.clock()
+          : undefined
+    tries.push({
+      host: outcome.host,
+      outcome: outcome.reason,
+      ...(untilMs !== undefined && { untilMs }),
+    })
+    failed.push({
+      reason: outcome.reason,
+      ...(outcome.kind === 'deferred' && { untilMs: outcome.untilMs }),
+    })
+  }
+
+  for (const url of job.addresses) {
+    const outcome = await options.fetcher.fetchUrl({ url, signal })
+    if (outcome.kind !== 'bytes') continue
+    if (createHash('sha256').update(outcome.bytes).digest('hex') === job.cid)
+      return { tries, ...pickBytes(outcome) }
+  }
+
+  const waiting = failed.filter((one) => one.untilMs !== undefined)
+  const untilMs = Math.min(...waiting.map((one) => one.untilMs as number))
+  const reason = (waiting[0] ?? failed[0])?.reason ?? 'no-host'
+  return { tries, reason, ...(waiting.length > 0 && { untilMs }) }
+}
+
+/** A blob may yet appear and an account may come back; a wrong answer stays wrong. */
+function mayChange(reason: HostReason): boolean {
+  return reason === 'not-found' || reason === 'account-inactive'
+}
+
+function earlierAnswer(
+  tries: HostTry[],
+  host: string,
+  nowMs: number,
+): { reason: HostReason; untilMs?: number } | undefined {
+  const earlier = tries.find((made) => made.host === host)
+  if (earlier === undefined || earlier.outcome === 'ok') return undefined
+  const reason = earlier.outcome as HostReason
+  if (earlier.until === null) return { reason }
+  const untilMs = Date.parse(earlier.until)
+  return untilMs > nowMs ? { reason, untilMs } : undefined
+}
+
+function pickBytes(outcome: {
+  bytes: Uint8Array
+  contentType?: string
+}): Pick<Bytes, 'bytes' | 'contentType'> {
+  return {
+    bytes: outcome.bytes,
+    ...(outcome.contentType !== undefined && { contentType: outcome.contentType }),
+  }
+}
+
+/** When to try again; undefined when waiting longer would not help. */
+function deferral(
+  job: ScanJob,
+  got: NoBytes,
+  nowMs: number,
+): { untilMs: number; reason: HostReason } | undefined {
+  const reason = got.reason as HostReason
+  const tooOld = nowMs - job.created_at.getTime() > pipelineLimits.ageMsMax
+  const mayAppear = mayChange(reason) && job.attempts < pipelineLimits.notFoundTries
+  if (tooOld || (got.untilMs === undefined && !mayAppear)) return undefined
+  return { reason, untilMs: Math.max(got.untilMs ?? 0, nowMs + backOffMs(job.attempts)) }
+}
+
+function backOffMs(attempts: number): number {
+  return Math.min(
+    pipelineLimits.retryMsMax,
+    pipelineLimits.retryMsMin * 4 ** Math.min(attempts - 1, 10),
+  )
+}

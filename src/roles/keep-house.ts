@@ -1,0 +1,95 @@
+// What happens every minute or hour: deletions, retention, counts. Each piece is small, repeatable and safe to run twice.
+import type { SourceKind } from '../domain/blob.ts'
+import type { Database } from '../db/client.ts'
+import { ask, callStep } from '../db/client.ts'
+
+export const houseLimits = {
+  removalsPerStep: 500,
+  blobsPerDelete: 5_000,
+  undecodableKeepDays: 30,
+  triesKeepDays: 30,
+  webhookIdKeepHours: 48,
+  negatedLabelKeepDays: 30,
+} as const
+
+const dayMs = 24 * 3600 * 1000
+const hourMs = 3600 * 1000
+
+/** Works off the deletions seen so far; what is under a case or a legal hold stays and is asked again next time. */
+export async function workRemovals(
+  db: Database,
+  nowMs: number,
+): Promise<{ records: number; accounts: number }> {
+  const total = { records: 0, accounts: 0 }
+  for (;;) {
+    const [row] = await callStep<{ records: number; accounts: number; waiting: number }[]>(
+      db,
+      'work_removals_v1',
+      {
+        limit: houseLimits.removalsPerStep,
+        now: new Date(nowMs),
+      },
+    )
+    total.records += row?.records ?? 0
+    total.accounts += row?.accounts ?? 0
+    const worked = (row?.records ?? 0) + (row?.accounts ?? 0)
+    if (worked < houseLimits.removalsPerStep) return total
+  }
+}
+
+/** One `counts` entry for each source and full hour of the last day that has none; an hour is written once. */
+export async function noteCounts(db: Database, nowMs: number): Promise<void> {
+  const sources: SourceKind[] = ['firehose', 'webhook']
+  const lastFull = Math.floor(nowMs / hourMs) * hourMs - hourMs
+  for (const source of sources) {
+    await callStep(db, 'note_counts_v1', { source, from: new Date(lastFull), now: new Date(nowMs) })
+  }
+}
+
+/** Rows that only helped the work of the past weeks. */
+export async function sweepOld(db: Database, nowMs: number): Promise<void> {
+  const before = (ms: number) => new Date(nowMs - ms)
+  await ask(
+    'sweep frames',
+    db`delete from frame_undecodable where at < ${before(houseLimits.undecodableKeepDays * dayMs)}`,
+  )
+  await ask(
+    'sweep tries',
+    db`delete from fetch_try where at < ${before(houseLimits.triesKeepDays * dayMs)}`,
+  )
+  await ask(
+    'sweep ids',
+    db`delete from webhook_seen where at < ${before(houseLimits.webhookIdKeepHours * hourMs)}`,
+  )
+  await ask(
+    'sweep negated labels',
+    db`delete from label where neg and cts < ${before(houseLimits.negatedLabelKeepDays * dayMs).toISOString()}`,
+  )
+}
+
+/** Keeps the blob table within its bound: rows without a sighting, oldest first, a small batch at a time. */
+export async function trimBlobs(db: Database, rowsMax: number): Promise<number> {
+  const [estimate] = await ask(
+    'estimate the blob rows',
+    db<{ rows: number }[]>`
+      select coalesce(sum(greatest(reltuples, 0)), 0)::bigint as rows from pg_class c
+      join pg_inherits i on i.inhrelid = c.oid where i.inhparent = 'blob'::regclass`,
+  )
+  let excess = (estimate?.rows ?? 0) - rowsMax
+  let deleted = 0
+  while (excess > 0) {
+    const rows = await ask(
+      'trim the blob rows',
+      db`
+        delete from blob where blob_cid in (
+          select b.blob_cid from blob b
+          where b.verdict <> 'matched'
+            and not exists (select from sighting s where blob_key(s.blob_cid) = blob_key(b.blob_cid) and s.blob_cid = b.blob_cid)
+          order by b.hashed_at limit ${houseLimits.blobsPerDelete})`,
+    )
+    if (rows.count === 0) break
+    deleted += rows.count
+    excess -= rows.count
+  }
+  return deleted
+}

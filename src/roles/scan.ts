@@ -1,0 +1,78 @@
+// The worker: leases scan jobs, walks each through the pipeline, settles it.
+import { RetryableError } from '../domain/errors.ts'
+import type { Database } from '../db/client.ts'
+import { scanBlob } from '../pipeline.ts'
+import type { PipelineOptions } from '../pipeline.ts'
+import { claimScans, settle } from '../steps/scan.ts'
+import type { ScanJob, SettleInput, Settled } from '../steps/scan.ts'
+import type { Telemetry } from '../telemetry/events.ts'
+
+export type ScanRoleOptions = PipelineOptions & {
+  db: Database
+  telemetry: Telemetry
+  onSettled: (settled: Settled) => void
+}
+
+/** A deadlock or a lost connection: the statement had no effect or the lease tells; the job is ours to settle again. */
+const settleTries = 4
+
+export async function claimScanWork(options: ScanRoleOptions, limit: number): Promise<ScanJob[]> {
+  return claimScans(options.db, { limit, nowMs: options.clock() })
+}
+
+export async function scan(
+  job: ScanJob,
+  options: ScanRoleOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const startedMs = options.clock()
+  const input = await scanOrFree(job, options, signal)
+  const settled = await settleAgain(input, options)
+  options.onSettled(settled)
+  if (settled.result !== 'settled' || !('found' in input)) return
+  const { found } = input
+  options.telemetry.scanSettled({
+    verdict: found.verdict,
+    matchedTypes: found.matches.map((match) => match.type),
+    ms: options.clock() - startedMs,
+  })
+  for (const { decision } of found.decisions) {
+    options.telemetry.matchDecided({
+      outcome:
+        decision.outcome === 'acted' ? 'act' : decision.outcome === 'held' ? 'hold' : 'observe',
+      actions: decision.outcome === 'acted' ? decision.wants.length : 0,
+      ...(settled.case_file !== null && { caseNumber: settled.case_file }),
+    })
+  }
+}
+
+/** When this process stops in the middle, the job is freed at once instead of counting as a crash. */
+async function scanOrFree(
+  job: ScanJob,
+  options: ScanRoleOptions,
+  signal: AbortSignal,
+): Promise<SettleInput> {
+  const freed: SettleInput = {
+    job,
+    tries: [],
+    nowMs: options.clock(),
+    deferred: { untilMs: options.clock(), reason: 'timeout' },
+  }
+  try {
+    const input = await scanBlob(job, options, signal)
+    return signal.aborted && !('found' in input) ? freed : input
+  } catch (error) {
+    if (!signal.aborted) throw error
+    return freed
+  }
+}
+
+async function settleAgain(input: SettleInput, options: ScanRoleOptions): Promise<Settled> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await settle(options.db, input)
+    } catch (error) {
+      if (!(error instanceof RetryableError) || tries >= settleTries) throw error
+    }
+  }
+}

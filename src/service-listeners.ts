@@ -1,0 +1,95 @@
+// The two listeners: public (webhook, label stream, did.json) and private (health, metrics).
+import { createPrivateApp } from './http/private-app.ts'
+import { createPublicApp } from './http/public-app.ts'
+import { listen } from './http/listener.ts'
+import { createReadiness } from './http/readiness.ts'
+import { version } from './service.ts'
+import type { Parts } from './service.ts'
+import type { Health } from './service-health.ts'
+import { createTakeIn } from './steps/take-in.ts'
+import { createWebhookApp } from './sources/webhook.ts'
+import { addLabelEndpoints } from './xrpc/label-endpoints.ts'
+import { createXrpc } from './xrpc/create-xrpc.ts'
+
+export async function openListeners(parts: Parts, health: Health) {
+  const { config, telemetry } = parts
+  await using stack = new AsyncDisposableStack()
+  const onError = (error: unknown, requestId: string) =>
+    telemetry.failed({ kind: 'http', error, requestId })
+
+  const xrpc = createXrpc({ onError: (error) => telemetry.failed({ kind: 'labels', error }) })
+  const endpoints = addLabelEndpoints({
+    xrpc,
+    store: parts.labels,
+    onError: (error) => telemetry.failed({ kind: 'label-stream', error }),
+  })
+  stack.defer(() => endpoints.close())
+  const publicListener = stack.use(
+    await listen({
+      ...config.publicListener,
+      setting: 'BLOBWATCH_PUBLIC_PORT',
+      hono: createPublicApp({
+        version,
+        ...(parts.signer && {
+          labeler: {
+            did: parts.signer.did,
+            keyDid: parts.signer.keyDid,
+            publicUrl: config.publicUrl ?? 'http://127.0.0.1',
+          },
+        }),
+        mounts: webhookMounts(parts, health),
+        onError,
+      }),
+      ...(parts.signer && { xrpc }),
+    }),
+  )
+  const privateListener = stack.use(
+    await listen({
+      ...config.privateListener,
+      setting: 'BLOBWATCH_PRIVATE_PORT',
+      hono: createPrivateApp({
+        version,
+        readiness: createReadiness({ checks: health.checks, clock: parts.clock }),
+        metrics: async () => {
+          telemetry.measured({ blobwatch_label_subscribers: endpoints.subscribers() })
+          return parts.metrics.page()
+        },
+        onError,
+      }),
+    }),
+  )
+  const kept = stack.move()
+  return {
+    publicUrl: publicListener.url,
+    privateUrl: privateListener.url,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+function webhookMounts(parts: Parts, health: Health) {
+  const { config, telemetry } = parts
+  if (config.webhookSecrets.length === 0) return []
+  const takeIn = createTakeIn({
+    db: parts.db,
+    clock: parts.clock,
+    source: 'webhook',
+    host: 'atproto-callback',
+    onTaken: (taken, batch) => {
+      parts.bells.scan.ring()
+      parts.bells.url.ring()
+      telemetry.batchTaken({
+        source: 'webhook',
+        sightings: taken.sightings + batch.urls.length,
+        undecodable: 0,
+        gaps: 0,
+      })
+    },
+  })
+  const app = createWebhookApp({
+    secrets: config.webhookSecrets,
+    takeIn,
+    clock: parts.clock,
+    intakeAllowed: () => health.intakeAllowed(),
+  })
+  return [{ path: '/', app }]
+}

@@ -1,0 +1,274 @@
+// Starts the loops: follow, scan, act, append, keep house. Each is one line of what it needs.
+//
+// Stopping: nothing new is begun at once; what runs has `graceMs` to finish, then its requests are aborted and its
+// leases freed; the ledger appends what that left behind; all of it within ten seconds.
+import { bankBookLimits } from './banks/bank-book.ts'
+import { lead } from './db/lead.ts'
+import { openSession } from './db/session.ts'
+import { sqlState } from './db/failure.ts'
+import { FatalError, errorMessage } from './domain/errors.ts'
+import { createSequencer } from './ledger/sequencer.ts'
+import { runLoop, sleep } from './queue/run-loop.ts'
+import type { LoopOptions } from './queue/run-loop.ts'
+import { act, claimActWork } from './roles/act.ts'
+import { claimUrls, resolveUrl } from './roles/announced-url.ts'
+import { followFirehose } from './roles/follow.ts'
+import { noteCounts, sweepOld, trimBlobs, workRemovals } from './roles/keep-house.ts'
+import { measure } from './roles/measure.ts'
+import { claimRematch, runRematch } from './roles/rematch.ts'
+import { claimScanWork, scan } from './roles/scan.ts'
+import type { Parts } from './service.ts'
+import { ensureRoom } from './service-database.ts'
+import { freeBytes } from './service-health.ts'
+import type { Health } from './service-health.ts'
+import { dropPartitions } from './db/partitions.ts'
+import { leadLedger } from './steps/append.ts'
+import type { LedgerHead } from './steps/append.ts'
+import type { WorkKind } from './telemetry/events.ts'
+
+export const roleLimits = {
+  idleMs: 100,
+  failureMs: 1000,
+  graceMs: 4000,
+  actSlots: 4,
+  urlSlots: 2,
+  minuteMs: 60_000,
+  diskMs: 5_000,
+} as const
+
+/** One number a kind of leader; the same in every process on one database. */
+export const lockKeys = { ledger: 7310402817002, firehose: 7310402817003 } as const
+
+type Context = {
+  parts: Parts
+  health: Health
+  onFatal: (error: unknown) => void
+  stop: AbortSignal
+  work: AbortSignal
+}
+
+export function startRoles(
+  parts: Parts,
+  options: { health: Health; onFatal: (error: unknown) => void },
+): AsyncDisposable {
+  const stopping = new AbortController()
+  const hurrying = new AbortController()
+  const ledgerStopping = new AbortController()
+  const context: Context = { parts, ...options, stop: stopping.signal, work: hurrying.signal }
+
+  const workers = [
+    watchBanks(context),
+    scanLoop(context),
+    urlLoop(context),
+    rematchLoop(context),
+    actLoop(context),
+    follow(context),
+    keepHouse(context),
+    watchDisk(context),
+  ]
+  const ledger = appendLoop({ ...context, stop: ledgerStopping.signal })
+  return {
+    async [Symbol.asyncDispose]() {
+      stopping.abort()
+      const grace = setTimeout(() => hurrying.abort(), roleLimits.graceMs)
+      await Promise.all(workers)
+      clearTimeout(grace)
+      // Results of the last actions become entries before the lights go out.
+      await sleep(2 * roleLimits.idleMs, new AbortController().signal)
+      ledgerStopping.abort()
+      await ledger
+    },
+  }
+}
+
+async function watchBanks({ parts, stop }: Context): Promise<void> {
+  while (!stop.aborted) {
+    await parts.bankBook
+      .refresh()
+      .catch((error: unknown) => parts.telemetry.failed({ kind: 'match', error }))
+    await sleep(bankBookLimits.pollMs, stop)
+  }
+}
+
+/** The settings that every loop shares; a FatalError ends the process. */
+async function loop<Work>(
+  { parts, stop, work, onFatal }: Context,
+  kind: WorkKind,
+  options: Pick<LoopOptions<Work>, 'slots' | 'claim' | 'handle' | 'bell'> & { idleMs?: number },
+): Promise<void> {
+  try {
+    await runLoop(
+      {
+        idleMs: roleLimits.idleMs,
+        failureMs: roleLimits.failureMs,
+        workSignal: work,
+        onError: (error) => parts.telemetry.failed({ kind, error }),
+        ...options,
+      },
+      stop,
+    )
+  } catch (error) {
+    onFatal(error)
+  }
+}
+
+async function scanLoop(context: Context): Promise<void> {
+  const { parts } = context
+  const { config } = parts
+  const options = {
+    ...parts,
+    mode: config.mode,
+    banks: parts.bankBook.banks,
+    administeredPds: config.pds?.url,
+    canLabel: parts.signer !== undefined,
+    onSettled: () => parts.bells.ledger.ring(),
+  }
+  await loop(context, 'settle', {
+    slots: config.scanSlots,
+    claim: (free) => claimScanWork(options, free),
+    handle: (job, signal) => scan(job, options, signal),
+    bell: parts.bells.scan,
+  })
+}
+
+async function urlLoop(context: Context): Promise<void> {
+  const { parts } = context
+  const options = {
+    ...parts,
+    onSettled: () => parts.bells.scan.ring(),
+    onGivenUp: (reason: string) => parts.log.warn('announced-address-gave-nothing', { reason }),
+  }
+  await loop(context, 'scan', {
+    slots: roleLimits.urlSlots,
+    claim: (free) => claimUrls(options, free),
+    handle: (job, signal) => resolveUrl(job, options, signal),
+    bell: parts.bells.url,
+    idleMs: 500,
+  })
+}
+
+async function rematchLoop(context: Context): Promise<void> {
+  const { parts } = context
+  const options = { ...parts, onRaised: () => parts.bells.scan.ring() }
+  await loop(context, 'match', {
+    slots: 1,
+    claim: () => claimRematch(options),
+    handle: (job, signal) => runRematch(job, options, signal),
+    bell: parts.bells.url,
+    idleMs: 500,
+  })
+}
+
+async function actLoop(context: Context): Promise<void> {
+  const { parts } = context
+  const options = {
+    ...parts,
+    kinds: parts.actionKinds,
+    sign:
+      parts.signer &&
+      ((label: Parameters<NonNullable<Parts['signer']>['sign']>[0]) => parts.signer!.sign(label)),
+    onFinished: () => parts.bells.ledger.ring(),
+  }
+  await loop(context, 'action', {
+    slots: roleLimits.actSlots,
+    claim: () => claimActWork(options),
+    handle: (claimed, signal) => act(claimed, options, signal),
+    bell: parts.bells.act,
+  })
+}
+
+/** One process appends; a fault stops appending and so every action, and readiness says why. Ingest goes on. */
+async function appendLoop({ parts, health, stop }: Context): Promise<void> {
+  const sequencer = createSequencer({
+    db: parts.db,
+    clock: parts.clock,
+    dataKey: parts.identity.dataKey,
+    limits: parts.config.limits,
+    wait: (ms, signal) => parts.bells.ledger.wait(ms, signal),
+    onAppended: ({ size, released }) => {
+      parts.telemetry.measured({ blobwatch_ledger_entries: size })
+      if (released > 0) parts.bells.act.ring()
+    },
+  })
+  let head: LedgerHead | undefined
+  try {
+    await lead({
+      open: () =>
+        openSession(parts.database.appAddress, {
+          applicationName: 'blobwatch ledger',
+          log: parts.log,
+        }),
+      lockKey: lockKeys.ledger,
+      raiseEpoch: async () => {
+        head = await leadLedger(parts.db, parts.identity.log)
+        return head.epoch
+      },
+      onLead: async ({ signal }) => {
+        health.leadsLedger = true
+        try {
+          if (head !== undefined) await sequencer.run(head, signal)
+        } catch (error) {
+          // Fenced: another process has taken the lead in the meantime. It leads; we contend again.
+          if (sqlState(error) !== 'BW001') throw error
+        } finally {
+          health.leadsLedger = false
+        }
+      },
+      signal: stop,
+      log: parts.log,
+    })
+  } catch (error) {
+    health.ledgerFault = error instanceof FatalError ? errorMessage(error) : 'an unexpected error'
+    parts.telemetry.failed({ kind: 'ledger', error })
+  }
+}
+
+async function follow({ parts, health, stop, onFatal }: Context): Promise<void> {
+  try {
+    await followFirehose({ parts, health, lockKey: lockKeys.firehose, signal: stop })
+  } catch (error) {
+    onFatal(error)
+  }
+}
+
+async function keepHouse({ parts, stop }: Context): Promise<void> {
+  const { config, clock, db, database } = parts
+  const tell = (error: unknown) => parts.telemetry.failed({ kind: 'settle', error })
+  let hour = 0
+  while (!stop.aborted) {
+    const nowMs = clock()
+    await workRemovals(db, nowMs).catch(tell)
+    await measure(parts).catch(tell)
+    if (Math.floor(nowMs / 3_600_000) !== hour) {
+      hour = Math.floor(nowMs / 3_600_000)
+      await ensureRoom(database.owner, nowMs).catch(tell)
+      await dropPartitions({
+        db: database.owner,
+        table: 'sighting',
+        keepDays: config.keepDays,
+        nowMs,
+      }).catch(tell)
+      await noteCounts(db, nowMs).catch(tell)
+      await sweepOld(db, nowMs).catch(tell)
+      await trimBlobs(db, config.blobRowsMax).catch(tell)
+    }
+    await sleep(roleLimits.minuteMs, stop)
+  }
+}
+
+async function watchDisk({ parts, health, stop }: Context): Promise<void> {
+  const { config, log } = parts
+  while (!stop.aborted) {
+    const free = await freeBytes(config.dataDir)
+    const isLow = free !== undefined && free < config.diskFreeBytesMin
+    if (isLow !== health.diskLow) {
+      health.diskLow = isLow
+      if (isLow)
+        log.error('the disk is low: intake is stopped until there is room again', {
+          bytes: free ?? 0,
+        })
+      else log.info('the disk has room again: intake goes on', { bytes: free ?? 0 })
+    }
+    await sleep(roleLimits.diskMs, stop)
+  }
+}

@@ -1,0 +1,145 @@
+// The one composition root: every collaborator is made and joined here, in plain sight, and nowhere else.
+//
+// Promises: build() makes and checks, start() runs, disposing stops within ten seconds; what was half-way is taken up by
+// the next start. Tests hand in overrides. A crash at any place leaves only leases, which run out.
+import { createPdsTakedown } from './actions/pds-takedown.ts'
+import { createBankBook } from './banks/bank-book.ts'
+import { createBlobFetcher } from './blobs/fetch-blob.ts'
+import { createHostClient } from './blobs/host-client.ts'
+import { createHostResolver } from './blobs/host-resolver.ts'
+import { verifyRecordCarries } from './blobs/record-proof.ts'
+import type { Config } from './config.ts'
+import { actionKinds } from './domain/bank.ts'
+import { createLabelSigner } from './labeler/sign-label.ts'
+import { createPostgresLabelStore } from './labeler/postgres-label-store.ts'
+import { createMemoryMatcher } from './matching/memory-matcher.ts'
+import { createBell } from './queue/bell.ts'
+import { openListeners } from './service-listeners.ts'
+import { openDatabase } from './service-database.ts'
+import { joinDeployment } from './service-identity.ts'
+import { createHealth } from './service-health.ts'
+import { startRoles } from './service-roles.ts'
+import { Decoder } from './signals/decoder.ts'
+import { createHasher } from './signals/hasher.ts'
+import { carriesBlob } from './sources/blob-walker.ts'
+import { createTelemetry } from './telemetry/events.ts'
+import type { Log } from './telemetry/log.ts'
+import { createMetrics } from './telemetry/metrics.ts'
+
+export type ServiceOverrides = {
+  clock?: () => number
+  random?: () => number
+  /** The embedded Postgres does not wait for the disk: for tests and the demo. */
+  fastDatabase?: boolean
+}
+
+export type Parts = Awaited<ReturnType<typeof makeParts>>
+
+export type Service = AsyncDisposable & {
+  parts: Parts
+  /** Opens the listeners and starts the loops. */
+  start(): Promise<{ publicUrl: string; privateUrl: string }>
+  /** Settles when a part failed for good; rejects with what failed. The process should then stop. */
+  failed: Promise<never>
+}
+
+export const version = '0.1.0'
+
+export async function build(
+  config: Config,
+  options: { log: Log } & ServiceOverrides,
+): Promise<Service> {
+  await using stack = new AsyncDisposableStack()
+  const parts = await makeParts(config, options, stack)
+  const failure = Promise.withResolvers<never>()
+  // Nobody may be listening yet; whoever awaits `failed` still hears of it.
+  failure.promise.catch(() => undefined)
+  parts.database.lost?.addEventListener('abort', () =>
+    failure.reject(new Error('the embedded Postgres is gone')),
+  )
+  const kept = stack.move()
+  return {
+    parts,
+    failed: failure.promise,
+    async start() {
+      const health = createHealth(parts)
+      kept.use(startRoles(parts, { health, onFatal: (error) => failure.reject(error) }))
+      const listeners = kept.use(await openListeners(parts, health))
+      return { publicUrl: listeners.publicUrl, privateUrl: listeners.privateUrl }
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+async function makeParts(
+  config: Config,
+  options: { log: Log } & ServiceOverrides,
+  stack: AsyncDisposableStack,
+) {
+  const { log } = options
+  const clock = options.clock ?? Date.now
+  const metrics = createMetrics({ clock, processMetrics: true })
+  const telemetry = createTelemetry({ log, metrics })
+  const database = stack.use(
+    await openDatabase(config, {
+      log,
+      connectionsMax: config.scanSlots + 8,
+      fast: options.fastDatabase ?? false,
+    }),
+  )
+  const db = database.app
+  const identity = await joinDeployment(db, config, clock())
+
+  const matcher = createMemoryMatcher({ clock })
+  const bankBook = createBankBook({ db, clock, apply: (change) => matcher.apply(change) })
+  await bankBook.refresh()
+
+  const decoder = stack.use(
+    await Decoder.start({
+      slots: config.decoderSlots,
+      warn: (message) => log.warn(message, { component: 'decoder' }),
+    }),
+  )
+  const resolver = createHostResolver({ plcUrl: config.plcUrl, clock })
+  const client = createHostClient({
+    clock,
+    pair: config.pds && { url: config.pds.url, address: config.pds.address },
+    limits: { blobBytesMax: config.blobBytesMax },
+  })
+  const signer = config.labeler && (await createLabelSigner(config.labeler))
+  return {
+    config,
+    log,
+    clock,
+    random: options.random ?? Math.random,
+    metrics,
+    telemetry,
+    database,
+    db,
+    identity,
+    matcher,
+    bankBook,
+    decoder,
+    hasher: createHasher({ decoder }),
+    resolver,
+    fetcher: createBlobFetcher({ resolver, clock, client }),
+    prove: (place: Parameters<Prove>[0]) =>
+      verifyRecordCarries({ ...place, resolver, client, carries: carriesBlob }),
+    signer,
+    labels: createPostgresLabelStore({
+      database: db,
+      onError: (error) => telemetry.failed({ kind: 'label-stream', error }),
+    }),
+    takedowns:
+      config.pds?.adminPassword === undefined
+        ? undefined
+        : createPdsTakedown({ pair: config.pds, adminPassword: config.pds.adminPassword }),
+    // Without a key or a password an action stays released and waits; `hold list` and doctor say why.
+    actionKinds: actionKinds.filter((kind) => (kind === 'label' ? signer !== undefined : true)),
+    bells: { scan: createBell(), ledger: createBell(), act: createBell(), url: createBell() },
+  }
+}
+
+type Prove = (
+  place: Omit<Parameters<typeof verifyRecordCarries>[0], 'resolver' | 'client' | 'carries'>,
+) => ReturnType<typeof verifyRecordCarries>

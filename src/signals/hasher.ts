@@ -1,0 +1,48 @@
+// Bytes to signals: digests always, PDQ for the pictures we decode, and a reason where something is missing.
+//
+// Promises: never `clear` by omission. Whatever claims or appears to be a picture or a video and was not looked at in
+// full comes back with a reason; `other` is only what neither the bytes nor the declared type call a picture or video.
+import type { ContentReason, MediaKind, Signals } from '../domain/blob.ts'
+import type { HashOutcome, Hasher } from '../domain/ports.ts'
+import type { DecodeOutcome } from './decode-answer.ts'
+import { digests } from './digests.ts'
+import { sniff } from './sniff.ts'
+
+/** What `Decoder` does; tests hand in their own. */
+export type Decode = (bytes: Uint8Array, signal: AbortSignal) => Promise<DecodeOutcome>
+
+const decodable = ['jpeg', 'png', 'webp', 'gif']
+
+export function createHasher({ decoder }: { decoder: { decode: Decode } }): Hasher {
+  return {
+    async hash({ bytes, contentType, signal }) {
+      const sniffed = sniff(bytes)
+      const media = sniffed.media === 'other' ? declaredKind(contentType) : sniffed.media
+      const signals: Signals = digests(bytes)
+      const { format } = sniffed
+      const unscannable = (reason: ContentReason): HashOutcome => ({
+        media,
+        format,
+        signals,
+        unscannable: reason,
+      })
+      if (bytes.length === 0) return unscannable('empty')
+      if (media === 'video') return unscannable('unsupported-video')
+      if (media === 'other') return { media, format, signals }
+      if (!decodable.includes(format)) return unscannable('unsupported-format')
+      const decoded = await decoder.decode(bytes, signal)
+      if (decoded.kind === 'failed') return unscannable(decoded.reason)
+      const complete = { media, format, signals: { ...signals, pdq: decoded.pdq } }
+      // Only the first frame was looked at.
+      if (decoded.animated || sniffed.animated) return { ...complete, unscannable: 'animated' }
+      return complete
+    },
+  }
+}
+
+/** A declared type can only make us stricter. */
+function declaredKind(contentType = ''): MediaKind {
+  const type = contentType.trim().toLowerCase()
+  if (type.startsWith('image/')) return 'image'
+  return type.startsWith('video/') ? 'video' : 'other'
+}

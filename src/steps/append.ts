@@ -1,0 +1,80 @@
+// Step append: intake rows become ledger entries, and actions are released. The only place that lets an action go.
+//
+// Promises: entries, private values, the head and the releases are one statement; the head moves by compare-and-set on
+// size and epoch, so of two sequencers one fails; every hash is computed again in the database.
+// A crash before it leaves the intake rows; after it, the next sequencer starts from the head.
+import type { Hex } from '../domain/blob.ts'
+import type { Database } from '../db/client.ts'
+import { ask, callStep } from '../db/client.ts'
+import { crashPoint } from '../telemetry/crash-point.ts'
+
+export type Intake = {
+  id: number
+  type: string
+  actor: Record<string, unknown>
+  pub: Record<string, unknown>
+  private: Record<string, string>
+  account: number | null
+  idem: string
+  at: Date
+}
+
+/** Caps in force, per sliding 24 hours. A cap of 0 stops the kind. */
+export type ReleaseLimits = {
+  takedownsPerDay: number
+  labelsPerDay: number
+  /** Automatic actions that one bank content may cause before it is held for a person. */
+  actionsPerContent: number
+}
+
+export type LedgerHead = { log: string; size: number; hash: Hex; epoch: number; atMs: number }
+
+/** Takes the lead: every append with an earlier epoch fails from here on. Makes the log when there is none. */
+export async function leadLedger(db: Database, log: string): Promise<LedgerHead> {
+  const [head] = await callStep<
+    { log: string; size: number; hash: Hex; epoch: number; at: Date | null }[]
+  >(db, 'lead_ledger_v1', { log })
+  if (head === undefined) throw new TypeError('lead_ledger_v1 answers with one row')
+  return {
+    log: head.log,
+    size: head.size,
+    hash: head.hash,
+    epoch: head.epoch,
+    atMs: head.at?.getTime() ?? 0,
+  }
+}
+
+/** The oldest rows that are not entries yet, in the order they were written. */
+export async function waitingIntake(db: Database, limit: number): Promise<Intake[]> {
+  return ask(
+    'read the ledger intake',
+    db<Intake[]>`
+      select id, type, actor, pub, private, account, idem, at
+      from ledger_intake order by id limit ${limit}`,
+  )
+}
+
+export type AppendEntry = {
+  intake: number
+  bytes: Hex
+  hash: Hex
+  private: { field: string; account: number | null; sealed: Hex }[]
+}
+
+/** Throws FatalError when the head is not where this sequencer left it: somebody else leads, or the log was changed. */
+export async function append(
+  db: Database,
+  input: { head: LedgerHead; entries: AppendEntry[]; limits: ReleaseLimits; nowMs: number },
+): Promise<{ size: number; released: number }> {
+  if (input.entries.length > 0) crashPoint('append:before')
+  const [row] = await callStep<{ size: number; released: number }[]>(db, 'append_v1', {
+    now: new Date(input.nowMs),
+    expectSize: input.head.size,
+    epoch: input.head.epoch,
+    entries: input.entries,
+    limits: input.limits,
+  })
+  if (input.entries.length > 0) crashPoint('append:after')
+  if (row === undefined) throw new TypeError('append_v1 answers with one row')
+  return row
+}

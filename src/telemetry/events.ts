@@ -1,0 +1,108 @@
+// What happens in the business, one function an event: each counts and writes its line in one place, and is called
+// after the fact (STYLE 16). A clear scan is a debug line; there are millions of them.
+import type { ActionKind } from '../domain/bank.ts'
+import type { SignalType, SourceKind, Verdict } from '../domain/blob.ts'
+import type { SendOutcome } from '../domain/ports.ts'
+import type { Log } from './log.ts'
+import { logOutcome } from './log.ts'
+import type { MetricOf } from './metric-table.ts'
+import type { Metrics } from './metrics.ts'
+
+export type RequestKind = 'hash' | 'match' | 'scan' | 'webhook' | 'labels' | 'api' | 'action'
+export type WorkKind = RequestKind | 'firehose' | 'settle' | 'ledger' | 'label-stream' | 'http'
+export type DecisionOutcome = 'act' | 'hold' | 'observe' | 'nothing'
+
+export type Telemetry = {
+  log: Log
+  /** A request was answered, or a scan came to an end. `failed`: by our fault, not the caller's. */
+  requestEnded(event: { kind: RequestKind; ms: number; failed: boolean }): void
+  /** A scan's result is durable. Counts the request as well. */
+  scanSettled(event: { verdict: Verdict; matchedTypes: SignalType[]; ms: number }): void
+  /** A matched blob's decision is durable. */
+  matchDecided(event: { outcome: DecisionOutcome; actions: number; caseNumber?: number }): void
+  /** An attempt at an action ended and its result is durable. */
+  actionEnded(event: {
+    kind: ActionKind
+    outcome: SendOutcome['kind']
+    reason?: string
+    actionId: number
+    caseNumber?: number
+    ms: number
+  }): void
+  /** A batch is durable. */
+  batchTaken(event: {
+    source: SourceKind
+    sightings: number
+    undecodable: number
+    gaps: number
+    seq?: number
+    lagMs?: number
+  }): void
+  decoderRestarted(event: { reason: string }): void
+  /** Something failed on our side; the error's message is scrubbed. */
+  failed(event: { kind: WorkKind; error: unknown; requestId?: string }): void
+  /** Levels that somebody measured; undefined where the measurement failed. */
+  measured(levels: Partial<Record<MetricOf<'gauge'>, number | undefined>>): void
+}
+
+export function createTelemetry({ log, metrics }: { log: Log; metrics: Metrics }): Telemetry {
+  const requestEnded: Telemetry['requestEnded'] = ({ kind, ms, failed }) => {
+    metrics.add('blobwatch_requests_total', { kind })
+    metrics.observe('blobwatch_response_time_seconds', { kind }, ms / 1000)
+    metrics.shares.failed.count(failed)
+  }
+  return {
+    log,
+    requestEnded,
+    scanSettled({ verdict, matchedTypes, ms }) {
+      const reason = verdict.kind === 'unscannable' ? verdict.reason : ''
+      requestEnded({ kind: 'scan', ms, failed: false })
+      metrics.add('blobwatch_scans_total', { verdict: verdict.kind, reason })
+      metrics.shares.matched.count(verdict.kind === 'matched')
+      for (const type of matchedTypes) {
+        metrics.add('blobwatch_matches_total', { signal_type: type })
+      }
+      const fields = { verdict: verdict.kind, ms, ...(reason && { reason }) }
+      if (verdict.kind === 'clear')
+        log.debug('scan-settled', { outcome: 'scan-settled', ...fields })
+      else logOutcome(log, 'scan-settled', { ...fields, matches: matchedTypes.length })
+    },
+    matchDecided({ outcome, actions, caseNumber }) {
+      metrics.add('blobwatch_decisions_total', { outcome })
+      metrics.shares.acted.count(actions > 0)
+      logOutcome(log, 'match-decided', {
+        kind: outcome,
+        count: actions,
+        ...(caseNumber && { caseNumber }),
+      })
+    },
+    actionEnded({ kind, outcome, reason, actionId, caseNumber, ms }) {
+      requestEnded({ kind: 'action', ms, failed: outcome === 'retry' })
+      metrics.add('blobwatch_actions_total', { kind, outcome })
+      const known = { ...(reason && { reason }), ...(caseNumber && { caseNumber }) }
+      logOutcome(log, 'action-ended', { kind, state: outcome, actionId, ms, ...known })
+    },
+    batchTaken({ source, sightings, undecodable, gaps, seq, lagMs }) {
+      metrics.add('blobwatch_sightings_total', { source }, sightings)
+      if (undecodable > 0) metrics.add('blobwatch_undecodable_total', { source }, undecodable)
+      if (seq !== undefined) metrics.set('blobwatch_firehose_seq', seq)
+      if (lagMs !== undefined) metrics.set('blobwatch_firehose_lag_seconds', lagMs / 1000)
+      const fields = { source, sightings, undecodable, gaps, ...(lagMs !== undefined && { lagMs }) }
+      if (undecodable + gaps > 0) log.warn('batch-taken', { outcome: 'batch-taken', ...fields })
+      else log.debug('batch-taken', { outcome: 'batch-taken', ...fields })
+    },
+    decoderRestarted({ reason }) {
+      metrics.add('blobwatch_decoder_restarts_total', { reason })
+      log.warn('decoder-restarted', { outcome: 'decoder-restarted', reason })
+    },
+    failed({ kind, error, requestId }) {
+      metrics.add('blobwatch_errors_total', { kind })
+      log.error('failed', { outcome: 'failed', kind, error, ...(requestId && { requestId }) })
+    },
+    measured(levels) {
+      for (const [name, value] of Object.entries(levels)) {
+        metrics.set(name as MetricOf<'gauge'>, value)
+      }
+    },
+  }
+}

@@ -1,0 +1,127 @@
+// Every metric by name, with the sentence that /metrics and the documentation show. Labels hold members of our own
+// unions only: never a host, a DID, a bank or anything else that can grow or tell (promises 8 and 9).
+// The first five are the figures the integration guide asks for: request volume, match rate, action rate,
+// response time, error rate.
+export type MetricSpec = {
+  kind: 'counter' | 'gauge' | 'histogram'
+  labels: readonly string[]
+  help: string
+}
+
+export const metricTable = {
+  blobwatch_requests_total: {
+    kind: 'counter',
+    labels: ['kind'],
+    help: 'Request volume: finished requests by kind; kind="scan" is a blob that was hashed and matched.',
+  },
+  blobwatch_match_rate: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Match rate: share (0 to 1) of the scans of the last 5 minutes that matched a bank; absent without scans.',
+  },
+  blobwatch_action_rate: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Action rate: share (0 to 1) of the matches decided in the last 5 minutes that led to an action.',
+  },
+  blobwatch_response_time_seconds: {
+    kind: 'histogram',
+    labels: ['kind'],
+    help: 'Response time: seconds from the start to the end of a request, by kind.',
+  },
+  blobwatch_error_rate: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Error rate: share (0 to 1) of the requests of the last 5 minutes that failed on our side.',
+  },
+  blobwatch_scans_total: {
+    kind: 'counter',
+    labels: ['verdict', 'reason'],
+    help: 'Settled scans by verdict, and by reason where the verdict is unscannable.',
+  },
+  blobwatch_matches_total: {
+    kind: 'counter',
+    labels: ['signal_type'],
+    help: 'Bank signals that a scanned blob matched, by type of signal.',
+  },
+  blobwatch_decisions_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Decisions about matched blobs by outcome.',
+  },
+  blobwatch_actions_total: {
+    kind: 'counter',
+    labels: ['kind', 'outcome'],
+    help: 'Ended attempts at an action by kind and outcome (done, refused, retry).',
+  },
+  blobwatch_errors_total: {
+    kind: 'counter',
+    labels: ['kind'],
+    help: 'Failures on our side by kind of work.',
+  },
+  blobwatch_sightings_total: {
+    kind: 'counter',
+    labels: ['source'],
+    help: 'Sightings made durable, by source.',
+  },
+  blobwatch_undecodable_total: {
+    kind: 'counter',
+    labels: ['source'],
+    help: 'Frames kept because they could not be decoded, by source.',
+  },
+  blobwatch_decoder_restarts_total: {
+    kind: 'counter',
+    labels: ['reason'],
+    help: 'Restarts of the sandboxed image decoder by reason.',
+  },
+  blobwatch_firehose_lag_seconds: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Age of the newest event taken in from the firehose.',
+  },
+  blobwatch_firehose_seq: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Sequence number of the newest event taken in from the firehose.',
+  },
+  blobwatch_open_gaps: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Gaps in the event stream that no sweep has closed yet.',
+  },
+  blobwatch_backlog_jobs: { kind: 'gauge', labels: [], help: 'Blobs that wait for their scan.' },
+  blobwatch_backlog_oldest_seconds: {
+    kind: 'gauge',
+    labels: [],
+    help: 'How long the oldest waiting blob has waited.',
+  },
+  blobwatch_ledger_entries: { kind: 'gauge', labels: [], help: 'Entries in the ledger.' },
+  blobwatch_actions_held: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Actions that wait for a person to decide.',
+  },
+  blobwatch_actions_dead: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Actions given up after the last attempt; each needs a person.',
+  },
+  blobwatch_label_subscribers: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Consumers connected to the label stream.',
+  },
+  blobwatch_index_signals: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Bank signals in the index in memory.',
+  },
+} as const satisfies Record<string, MetricSpec>
+
+export type MetricName = keyof typeof metricTable
+export type MetricOf<Kind extends MetricSpec['kind']> = {
+  [Name in MetricName]: (typeof metricTable)[Name]['kind'] extends Kind ? Name : never
+}[MetricName]
+
+/** Seconds. From a match in memory to a fetch that ran into its limit. */
+export const responseBuckets = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60]
