@@ -43,8 +43,6 @@ export type Service = AsyncDisposable & {
   failed: Promise<never>
 }
 
-export const version = '0.1.0'
-
 export async function build(
   config: Config,
   options: { log: Log } & ServiceOverrides,

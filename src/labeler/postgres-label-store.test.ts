@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { grantApplication } from '../db/rights.ts'
 import { testDatabase } from '../testing/database.ts'
 import { labelStoreContract } from './label-store.contract.ts'
 import type { StoredLabel } from './label-store.ts'
 import { createPostgresLabelStore } from './postgres-label-store.ts'
 
 const database = await testDatabase()
+await grantApplication(database.owner, 'blobwatch_app')
 
 describe('the label stream in Postgres', { timeout: 60_000 }, () => {
   labelStoreContract(async () => {

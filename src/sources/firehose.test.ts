@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
+import { createServer, type AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { encode } from '@atproto/lex-cbor'
 import { startFakeRelay, type FakeRelay } from '../testing/fake-relay.ts'
-import { blobRef, frameOf, rawCid, tidOf } from '../testing/relay-frames.ts'
+import { blobRef, commitFrame, frameOf, rawCid, tidOf } from '../testing/relay-frames.ts'
 import { createFirehose } from './firehose.ts'
 import type { FirehoseOptions, TakenBatch } from './firehose-options.ts'
 import { frameBytesKept, frameBytesMax } from './frame-batch.ts'
@@ -143,6 +144,23 @@ describe('the firehose', () => {
       },
     ))
 
+  it('gives up on a host that accepts a connection and then says nothing', async () => {
+    const mute = createServer((socket) => void socket.on('error', () => undefined))
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+    const stop = new AbortController()
+    let ended: Promise<string> | undefined
+    const reason = new Promise<string>((disconnected) => {
+      const { port } = mute.address() as AddressInfo
+      const relay = { url: `ws://127.0.0.1:${port}` }
+      const options = { ...memoryIntake(), metrics: { disconnected }, times: { connectMs: 50 } }
+      ended = firehose(relay, options).run(stop.signal)
+    })
+    assert.match(await reason, /no connection within 50 ms/)
+    stop.abort()
+    assert.equal(await ended, 'stopped')
+    await new Promise((resolve) => mute.close(resolve))
+  })
+
   it('writes down what an outdated cursor lost', () =>
     follow(
       async ({ intake }) => {
@@ -247,6 +265,20 @@ describe('the firehose', () => {
         [3, 1],
       )
       assert.equal(relay.cursors.length, 1)
+    }))
+
+  it('takes an event once, however often the host repeats it', () =>
+    follow(async ({ relay, intake, taken }) => {
+      post(relay, 'a')
+      const ops = [{ action: 'create' as const, path: 'a.b.c/d', record: { a: blobRef('b') } }]
+      for (let i = 0; i < 3; i += 1) relay.raw(commitFrame(1, { did: alice, ops }))
+      post(relay, 'c')
+      await intake.until(() => intake.stored.position === 2)
+      assert.equal(intake.all('sightings').length, 2)
+      assert.equal(
+        taken.reduce((n, batch) => n + batch.skipped, 0),
+        3,
+      )
     }))
 
   it('passes over the accounts it was told to, and the cursor moves', () =>
@@ -404,7 +436,7 @@ async function follow(
 }
 
 function firehose(
-  relay: FakeRelay,
+  relay: Pick<FakeRelay, 'url'>,
   options: Pick<FirehoseOptions, 'takeIn' | 'loadCursor'> & Partial<FirehoseOptions>,
 ) {
   return createFirehose({

@@ -96,24 +96,21 @@ describe('decodeFrame', () => {
 
   it('of two blocks that claim one CID reads the one that may carry a blob', () => {
     const block = encode(post)
-    const bytes = Buffer.from(
-      commitFrame(7, {
-        did,
-        ops: [
-          { action: 'create', path: 'app.bsky.feed.post/a', block },
-          {
-            action: 'create',
-            path: 'app.bsky.feed.post/b',
-            block: Buffer.alloc(block.length, 0x61),
-          },
-        ],
-      }),
-    )
-    // The second block lies under the first one's CID from here on.
-    const second = Buffer.from(blockCid(Buffer.alloc(block.length, 0x61)).bytes)
-    const swapped = Buffer.from(bytes)
-    blockCid(block).bytes.forEach((byte, i) => (swapped[bytes.lastIndexOf(second) + i] = byte))
-    assert.ok(asCommit(decodeFrame(swapped)).ops[0]?.record)
+    const plain = Buffer.alloc(block.length, 0x61)
+    for (const [first, second] of [
+      [block, plain],
+      [plain, block],
+    ] as const) {
+      const ops = [first, second].map((bytes, i) => ({
+        action: 'create' as const,
+        path: `app.bsky.feed.post/${i}`,
+        block: bytes,
+      }))
+      const bytes = Buffer.from(commitFrame(7, { did, ops }))
+      // From here on both blocks lie under the CID of the one with the blob.
+      bytes.set(blockCid(block).bytes, bytes.lastIndexOf(blockCid(plain).bytes))
+      assert.ok(asCommit(decodeFrame(bytes)).ops.some((op) => op.record !== undefined))
+    }
   })
 
   it('tells of operations without valid paths, of cut-off CARs and of commits left out for size', () => {

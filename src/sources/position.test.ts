@@ -114,9 +114,17 @@ describe('arrive', () => {
     const position = startPosition({ position: 10, eventTimeMs: timeMs - 100 * minute })
     const outcome = arrive(position, at(50), now)
     assert.equal(outcome.kind === 'take' && outcome.gap?.reason, 'sequence-jump')
-    assert.deepEqual(arrive(position, at(70, now), now), { kind: 'take' })
+    const later = now + 500 * minute
+    assert.deepEqual(arrive(position, at(70, later), later), { kind: 'take' })
     position.fresh = true
-    assert.equal(arrive(position, at(3, now + minute), now).kind, 'skip')
+    assert.equal(arrive(position, at(3, later), later).kind, 'skip')
+  })
+
+  it('takes a new event under an old number for numbers that began anew', () => {
+    const position = startPosition({ position: 900, eventTimeMs: timeMs - 60 * minute })
+    const outcome = arrive(position, at(3), now)
+    assert.equal(outcome.kind === 'take' && outcome.gap?.reason, 'sequence-jump')
+    assert.deepEqual([position.stored, position.seen], [900, 3])
   })
 
   it('learns the usual silence, over a reconnect too where the numbers go on', () => {

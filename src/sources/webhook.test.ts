@@ -143,6 +143,11 @@ describe('the webhook', () => {
         .map((mac) => ({ ...good, signature: `v1,${Buffer.from(mac).toString('base64')}` })),
       fc.constant({ ...good, body: Buffer.concat([Buffer.from(upload), Buffer.of(0xff)]) }),
       fc.constant({ ...good, body: `\ufeff${upload}` }),
+      // Bytes that a lenient decoder would read as the same text.
+      fc.constant({
+        ...signed(upload.replace('post-1', '\ufffd')),
+        body: Buffer.from(upload.replace('post-1', '\u00ff'), 'latin1'),
+      }),
     )
     const answers = new Set<string>()
     await fc.assert(

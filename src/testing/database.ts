@@ -16,6 +16,7 @@ import type { Database, Log } from '../db/client.ts'
 import { startEmbedded } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { readMigrations } from '../db/migration-files.ts'
+import { grantApplication } from '../db/rights.ts'
 
 export type TestDatabase = {
   /** As blobwatch_owner. */
@@ -116,11 +117,18 @@ async function ensureTemplate(
     await createDatabase(admin, draft, 'template1')
     const address = { ...superuser, database: draft, username: 'blobwatch_owner' }
     await migrate({ address, folder, log: silentLog })
+    if (folder === MIGRATIONS) await grantAsInService(address)
     await renameDatabase(admin, draft, name)
     return name
   } finally {
     await admin`select pg_advisory_unlock(${TEMPLATE_LOCK})`
   }
+}
+
+async function grantAsInService(address: SocketAddress): Promise<void> {
+  const owner = connect(address, { max: 1, applicationName: 'test admin', log: silentLog })
+  await grantApplication(owner, 'blobwatch_app')
+  await owner.end({ timeout: 1 })
 }
 
 /** As `startEmbedded` makes it; rights on a database are not cloned with it. */

@@ -1,0 +1,45 @@
+// What most commands need: the settings, the database, and who is asking.
+import { userInfo } from 'node:os'
+import { parseConfig } from '../config.ts'
+import type { Config } from '../config.ts'
+import type { Database } from '../db/client.ts'
+import { openDatabase } from '../service-database.ts'
+import type { OpenDatabase } from '../service-database.ts'
+import { principalId } from '../steps/withdraw.ts'
+import { createLog } from '../telemetry/log.ts'
+import type { Io } from './io.ts'
+
+export type CommandSession = {
+  config: Config
+  database: OpenDatabase
+  db: Database
+  /** The id behind decisions and changes; registered at first use. */
+  principal: () => Promise<number>
+  nowMs: () => number
+}
+
+/** Opens what the settings name, runs the work, closes again. Log lines go to stderr, warnings and worse only. */
+export async function withSession<T>(
+  io: Io,
+  work: (session: CommandSession) => Promise<T>,
+): Promise<T> {
+  const config = parseConfig(io.env, io.readFile)
+  const log = createLog({
+    level: 'warn',
+    destination: { write: (line: string) => io.err(line.trimEnd()) },
+  })
+  await using database = await openDatabase(config, { log, connectionsMax: 4 })
+  const db = database.app
+  return await work({
+    config,
+    database,
+    db,
+    principal: () =>
+      principalId(db, {
+        kind: 'person',
+        name: config.principal ?? userInfo().username,
+        nowMs: Date.now(),
+      }),
+    nowMs: Date.now,
+  })
+}

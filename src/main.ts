@@ -1,0 +1,54 @@
+// Starts and stops; the only file that touches process.
+import { readFileSync } from 'node:fs'
+import { createProgram } from './commands/program.ts'
+import type { Io } from './commands/io.ts'
+import { exitCodes, exitCodeOf } from './commands/exit-codes.ts'
+import { UsageError, errorMessage } from './domain/errors.ts'
+
+const stop = new AbortController()
+let signals = 0
+for (const name of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(name, () => {
+    signals += 1
+    // A second signal means now.
+    if (signals > 1) process.exit(exitCodes.interrupted)
+    stop.abort()
+  })
+}
+
+const io: Io = {
+  env: process.env,
+  readFile: (path) => readFileSync(path, 'utf8'),
+  out: (text) => void process.stdout.write(`${text}\n`),
+  err: (text) => void process.stderr.write(`${text}\n`),
+  isTerminal: process.stdout.isTTY,
+  columns: process.stdout.columns ?? 100,
+  stop: stop.signal,
+  setExitCode: (code) => {
+    process.exitCode = code
+  },
+}
+
+// Crash-only: what nobody caught leaves the process in a state that nobody knows (reliability.md 2.2).
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => {
+    io.err(`blobwatch: ${errorMessage(error)}`)
+    process.exit(exitCodes.internal)
+  })
+}
+
+try {
+  // Without a command it is the service: `npm start`.
+  const argv = process.argv.length > 2 ? process.argv : [...process.argv, 'serve']
+  await createProgram(io).parseAsync(argv)
+} catch (error) {
+  process.exitCode = exitCodeOf(error)
+  io.err(`blobwatch: ${errorMessage(error)}`)
+  if (
+    !(error instanceof UsageError) &&
+    error instanceof Error &&
+    process.env['LOG_LEVEL'] === 'DEBUG'
+  ) {
+    io.err(error.stack ?? '')
+  }
+}
