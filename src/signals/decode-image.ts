@@ -7,6 +7,9 @@ import sharp, { type Metadata, type SharpOptions } from 'sharp'
 import { pixelsMax, sideMax, type DecodeOutcome, type DecodeReason } from './decode-answer.ts'
 import { pdqHash, type Pdq } from './pdq/hash.ts'
 
+/** As domain/blob.ts has it; the child may read no folder but this one. */
+const pdqQualityMin = 50
+
 export function allowOnlyOurFormats(): void {
   sharp.block({ operation: ['VipsForeignLoad'] })
   sharp.unblock({
@@ -51,7 +54,7 @@ export async function decodeImage(bytes: Buffer): Promise<DecodeOutcome> {
 
 /**
  * What the reference hashes: every pixel, alpha dropped and not flattened, no EXIF turn, no colour profile.
- * 16-bit grey is cut off at 255 as PIL does it; 16-bit colour is scaled, as PIL does that.
+ * 16-bit grey is cut off at 255 as PIL does it, unless nothing to compare is left; 16-bit colour is scaled, as PIL does that.
  */
 async function pixelHash(
   bytes: Buffer,
@@ -69,7 +72,10 @@ async function pixelHash(
       .toColourspace('grey16')
       .raw({ depth: 'ushort' })
       .toBuffer({ resolveWithObject: true })
-    return pdqHash(clipped(data), info.width, info.height, 1)
+    const cut = pdqHash(clipped(data), info.width, info.height, 1)
+    if (cut.quality >= pdqQualityMin) return cut
+    // A known picture stored as 16-bit grey is all white once it is cut off, and would never be compared.
+    return pdqHash(scaled(data), info.width, info.height, 1)
   }
   const { data, info } = await sharp(bytes, options)
     .removeAlpha()
@@ -83,6 +89,12 @@ function clipped(words: Buffer): Uint8Array {
   const pixels = new Uint8ClampedArray(words.length / 2)
   for (let i = 0; i < pixels.length; i++) pixels[i] = words.readUInt16LE(i * 2)
   return new Uint8Array(pixels.buffer)
+}
+
+function scaled(words: Buffer): Uint8Array {
+  const pixels = new Uint8Array(words.length / 2)
+  for (let i = 0; i < pixels.length; i++) pixels[i] = words[i * 2 + 1] as number
+  return pixels
 }
 
 /** libvips says what went wrong in words only. */

@@ -42,6 +42,15 @@ test('cuts 16-bit grey off at 255', async () => {
   assert.deepEqual(outcome.pdq, pdqHash(clipped, 96, 96, 1))
 })
 
+test('hashes a picture stored as 16-bit grey by its upper bytes when cutting it off leaves nothing', async () => {
+  await using decoder = await startDecoder()
+  const grey = rgbOf('octaves', 160, 120).filter((_, i) => i % 3 === 0)
+  const values = Uint16Array.from(grey, (value) => value * 257)
+  const outcome = await decoder.decode(await hostile.grey16Png(values, 160, 120), never)
+  assert.ok(outcome.kind === 'decoded')
+  assert.deepEqual(outcome.pdq, pdqHash(Uint8Array.from(grey), 160, 120, 1))
+})
+
 test('hashes what a cut-off picture still shows and says that it is malformed', async () => {
   await using decoder = await startDecoder()
   for (const encoding of ['png', 'jpeg'] as const) {

@@ -48,6 +48,15 @@ test('keeps the digests and passes the reason on when a picture does not decode'
   assert.equal(outcome.signals.sha1?.length, 40)
 })
 
+test('blames a picture for a crash only when a second child crashes too', async () => {
+  const crash: DecodeOutcome = { kind: 'failed', reason: 'decoder-crash' }
+  const outcomes = [crash, decoded, crash, crash]
+  const hasher = createHasher({ decoder: { decode: async () => outcomes.shift() ?? crash } })
+  const input = { bytes: await hostile.picture('png'), signal: new AbortController().signal }
+  assert.equal((await hasher.hash(input)).unscannable, undefined)
+  assert.equal((await hasher.hash(input)).unscannable, 'decoder-crash')
+})
+
 test('never calls a moving picture complete, whoever saw it move', async () => {
   const png = hostile.animatedPng(await hostile.picture('png'))
   for (const outcome of [

@@ -30,7 +30,7 @@ export function createHasher({ decoder }: { decoder: { decode: Decode } }): Hash
       if (media === 'video') return unscannable('unsupported-video')
       if (media === 'other') return { media, format, signals }
       if (!decodable.includes(format)) return unscannable('unsupported-format')
-      const decoded = await decoder.decode(bytes, signal)
+      const decoded = await decodeTwice(decoder, bytes, signal)
       if (decoded.kind === 'failed') return unscannable(decoded.reason)
       const complete = { media, format, signals: { ...signals, pdq: decoded.pdq } }
       // Only the first frame was looked at.
@@ -38,6 +38,17 @@ export function createHasher({ decoder }: { decoder: { decode: Decode } }): Hash
       return complete
     },
   }
+}
+
+/** A child may have been ended from outside, by a machine short of memory: only a second crash blames the image. */
+async function decodeTwice(
+  decoder: { decode: Decode },
+  bytes: Uint8Array,
+  signal: AbortSignal,
+): Promise<DecodeOutcome> {
+  const first = await decoder.decode(bytes, signal)
+  const isCrash = first.kind === 'failed' && first.reason === 'decoder-crash'
+  return isCrash ? decoder.decode(bytes, signal) : first
 }
 
 /** A declared type can only make us stricter. */

@@ -52,7 +52,7 @@ export function openFrames(
   return {
     async next() {
       // The socket is opened by the first call, so that is when the time begins.
-      
+      late ??= setTimeout(giveUp, times.connectMs)
       try {
         const { done, value } = await messages.next()
         if (done === true) return { kind: 'end', reason: 'the host closed the stream' }

@@ -179,7 +179,7 @@ describe('subscribeLabels', { timeout: 30_000 }, () => {
   })
 
   test('tells a subscriber that wakes up in time why it is closed', async () => {
-    await using service = await start({ limits: { drainMs: 200, farewellMs: 5000 } })
+    await using service = await start({ limits: { drainMs: 200, farewellMs: 1500 } })
     const uri = `at://did:plc:a/a.b.c/${'x'.repeat(3900)}`
     const signed = await signer.sign({ ...blank, uri })
     for (let n = 0; n < 5000; n += 1) service.store.put({ ...signed, uri: uri + n })
