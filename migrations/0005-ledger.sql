@@ -50,6 +50,24 @@ create trigger ledger_entry_kept before update or delete on ledger_entry
 create trigger ledger_entry_not_emptied before truncate on ledger_entry
   for each statement execute function refuse_ledger_change();
 
+-- Postgres does not hand a TRUNCATE trigger on to partitions: called for each new one.
+create function guard_ledger_partitions() returns void
+  language plpgsql set search_path = blobwatch, pg_temp as $$
+declare
+  v_partition regclass;
+begin
+  for v_partition in
+    select i.inhrelid::regclass from pg_inherits i
+    where i.inhparent = 'ledger_entry'::regclass and not exists (
+      select from pg_trigger t where t.tgrelid = i.inhrelid and t.tgname = 'ledger_entry_not_emptied'
+    )
+  loop
+    execute format('create trigger ledger_entry_not_emptied before truncate on %s
+      for each statement execute function refuse_ledger_change()', v_partition);
+  end loop;
+end $$;
+select guard_ledger_partitions();
+
 -- An intake row is written in the same statement as the change that it records. on conflict: the same fact was recorded before.
 create function note_v1(
   p_type text, p_actor jsonb, p_pub jsonb, p_private jsonb, p_account bigint,

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Config } from './config.ts'
 import { parseAddress } from './db/address.ts'
 import type { DatabaseAddress } from './db/address.ts'
-import { connect } from './db/client.ts'
+import { ask, connect } from './db/client.ts'
 import type { Database, Log } from './db/client.ts'
 import { startEmbedded } from './db/embedded.ts'
 import { migrate } from './db/migrate.ts'
@@ -83,6 +83,7 @@ export async function ensureRoom(owner: Database, nowMs: number): Promise<void> 
     ahead: 1,
     nextSeq: head?.size ?? 0,
   })
+  await ask('guard the ledger partitions', owner`select guard_ledger_partitions()`)
 }
 
 async function locate(

@@ -5,6 +5,7 @@ import type { RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { AtpAgent } from '@atproto/api'
+import type { BlobRef } from '@atproto/api'
 import { TestNetworkNoAppView } from '@atproto/dev-env'
 import type { RemoteSubject, TakedownPort } from '../domain/ports.ts'
 import { adminAnswerBytesMax, retryAfterMs, retryAfterMsMax } from './admin-request.ts'
@@ -165,10 +166,10 @@ describe('a takedown on a real PDS', { timeout: 60_000 }, () => {
     }
   }
 
-  function publish(image: unknown): Promise<{ uri: string; cid: string }> {
+  function publish(image: BlobRef): Promise<{ uri: string; cid: string }> {
     return agent.post({
       text: 'x',
-      embed: { $type: 'app.bsky.embed.images', images: [{ image: image as never, alt: '' }] },
+      embed: { $type: 'app.bsky.embed.images', images: [{ image, alt: '' }] },
     })
   }
 
@@ -179,7 +180,9 @@ describe('a takedown on a real PDS', { timeout: 60_000 }, () => {
 
   async function blobStatus(blob: { did: string; blobCid: string }): Promise<number> {
     const query = new URLSearchParams({ did: blob.did, cid: blob.blobCid })
-    const response = await fetch(`${network.pds.url}/xrpc/com.atproto.sync.getBlob?${query}`)
+    const response = await fetch(
+      `${network.pds.url}/xrpc/com.atproto.sync.getBlob?${query.toString()}`,
+    )
     await response.arrayBuffer()
     return response.status
   }

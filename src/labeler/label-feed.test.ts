@@ -87,12 +87,12 @@ test('one poller asks once an interval however many wait, and not at all when no
     everyMs: 1,
     onError,
   })
-  let woken = 0
-  const stops = Array.from({ length: 50 }, () => poller.onChange(() => (woken += 1)))
-  while (woken < 50) await turn()
+  const woken = { count: 0 }
+  const stops = Array.from({ length: 50 }, () => poller.onChange(() => (woken.count += 1)))
+  while (woken.count < 50) await turn()
   assert.equal(asked, 1)
   head = 1
-  while (woken < 100) await turn()
+  while (woken.count < 100) await turn()
   assert.ok(asked < 50)
   for (const stop of stops) stop()
   await new Promise((resolve) => setTimeout(resolve, 10))
@@ -100,9 +100,9 @@ test('one poller asks once an interval however many wait, and not at all when no
   await new Promise((resolve) => setTimeout(resolve, 20))
   assert.equal(asked, before)
   // And it starts again for the next one.
-  poller.onChange(() => (woken += 1))
+  poller.onChange(() => (woken.count += 1))
   head = 2
-  while (woken < 101) await turn()
+  while (woken.count < 101) await turn()
 })
 
 function labelOf(n: number): Parameters<ReturnType<typeof createMemoryLabelStore>['put']>[0] {

@@ -7,7 +7,7 @@ import type { LabelStore, StoredLabel } from './label-store.ts'
 export type LabelStoreSubject = {
   store: LabelStore
   /** Stores it under the next number, replacing the row with the same (src, uri, val). */
-  put(label: Omit<StoredLabel, 'seq'>): Promise<number> | number
+  put: (label: Omit<StoredLabel, 'seq'>) => Promise<number> | number
 }
 
 const alice = 'did:plc:alice'

@@ -1,7 +1,7 @@
 // Follows the firehose while this process leads it; the others wait for the lead.
 import { lead } from '../db/lead.ts'
 import { openSession } from '../db/session.ts'
-import { callStep } from '../db/client.ts'
+import { ask, callStep } from '../db/client.ts'
 import type { Parts } from '../service.ts'
 import type { Health } from '../service-health.ts'
 import { createFirehose } from '../sources/firehose.ts'
@@ -35,7 +35,12 @@ export async function followFirehose(options: {
       host,
       onTaken: () => parts.bells.scan.ring(),
     }),
-    loadCursor: async () => cursor ?? leadCursor(),
+    // The first answer is the one that the lead was taken with: a later leader's epoch must not become ours.
+    loadCursor: async () => {
+      const taken = cursor
+      cursor = undefined
+      return taken ?? readCursor()
+    },
     ignoredDids: new Set(parts.signer ? [parts.signer.did] : []),
     onIdentity: (did) => parts.resolver.forget(did),
     onSync: async ({ did }) => {
@@ -56,15 +61,21 @@ export async function followFirehose(options: {
   })
 
   async function leadCursor(): Promise<StoredCursor> {
-    const [row] = await callStep<
-      { epoch: number; position: number | null; event_time: Date | null }[]
-    >(db, 'lead_cursor_v1', { source: 'firehose', host, now: new Date(clock()) })
-    if (row === undefined) throw new TypeError('lead_cursor_v1 answers with one row')
-    return {
-      position: row.position,
-      epoch: row.epoch,
-      eventTimeMs: row.event_time?.getTime() ?? null,
-    }
+    const rows = await callStep<CursorRow[]>(db, 'lead_cursor_v1', {
+      source: 'firehose',
+      host,
+      now: new Date(clock()),
+    })
+    return toCursor(rows)
+  }
+
+  async function readCursor(): Promise<StoredCursor> {
+    const rows = await ask(
+      'read the cursor',
+      db<CursorRow[]>`
+        select epoch, position, event_time from cursor where source = 'firehose' and host = ${host}`,
+    )
+    return toCursor(rows)
   }
 
   await lead({
@@ -86,4 +97,15 @@ export async function followFirehose(options: {
     signal,
     log,
   })
+}
+
+type CursorRow = { epoch: number; position: number | null; event_time: Date | null }
+
+function toCursor([row]: readonly CursorRow[]): StoredCursor {
+  if (row === undefined) throw new TypeError('the lead made no cursor')
+  return {
+    position: row.position,
+    epoch: row.epoch,
+    eventTimeMs: row.event_time?.getTime() ?? null,
+  }
 }

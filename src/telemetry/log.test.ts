@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { createLog, logOutcome, parseLogLevel } from './log.ts'
 import type { LogLevel } from './log.ts'
 import { logFieldRules } from './log-fields.ts'
@@ -124,8 +124,8 @@ test('understands the level names of HMA in any case and refuses others', () => 
 
 function capture(level: LogLevel): {
   log: ReturnType<typeof createLog>
-  text(): string
-  lines(): Record<string, unknown>[]
+  text: () => string
+  lines: () => Record<string, unknown>[]
 } {
   const written: string[] = []
   const destination = { write: (line: string) => void written.push(line) }

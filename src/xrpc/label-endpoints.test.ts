@@ -162,7 +162,7 @@ describe('subscribeLabels', { timeout: 30_000 }, () => {
     const signed = await signer.sign({ ...blank, uri })
     for (let n = 0; n < 5000; n += 1) service.store.put({ ...signed, uri: uri + n })
     let reads = 0
-    const { after } = service.store
+    const after = service.store.after.bind(service.store)
     service.store.after = (seq, limit) => {
       reads += 1
       return after(seq, limit)
