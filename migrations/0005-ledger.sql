@@ -41,6 +41,12 @@ create table ledger_private (
 );
 create index ledger_private_account on ledger_private (account);
 
+create table counts_noted (
+  source text not null,
+  hour timestamptz not null,
+  primary key (source, hour)
+);
+
 create function refuse_ledger_change() returns trigger language plpgsql as $$
 begin
   raise exception 'ledger entries are never changed (% on %)', tg_op, tg_table_name using errcode = 'BW003';

@@ -104,11 +104,15 @@ begin
     return v_case;
   end if;
   insert into case_file (key, reason, opened_at) values (v_key, p_reason, p_now)
-  on conflict (key) do update set key = excluded.key
+  on conflict (key) do nothing
   returning * into v_case;
+  if found then
+    perform note_v1('case.opened', '{"kind":"system"}', jsonb_build_object('case', v_case.id, 'reason', p_reason),
+      null, null, null, null, 'case.opened:' || v_case.id, p_now);
+  else
+    select * into v_case from case_file where key = v_key for update;
+  end if;
   insert into case_blob (blob_cid, case_file) values (p_cid, v_case.id) on conflict do nothing;
-  perform note_v1('case.opened', '{"kind":"system"}', jsonb_build_object('case', v_case.id, 'reason', p_reason),
-    null, null, null, null, 'case.opened:' || v_case.id, p_now);
   return v_case;
 end $$;
 
@@ -152,7 +156,7 @@ begin
   return v_action;
 end $$;
 
--- The intent that the ledger must hold before the action may leave.
+-- The intent that the ledger must hold before the action may leave; written once, however often it is held and let go.
 create function note_intent(p_action bigint, p_now timestamptz) returns void
   language sql set search_path = blobwatch, pg_temp as $$
   insert into ledger_intake (type, actor, pub, private, account, action_id, phase, idem, at)
@@ -163,7 +167,7 @@ create function note_intent(p_action bigint, p_now timestamptz) returns void
       'record', case when s.collection is not null then s.collection || '/' || s.rkey end)),
     s.account, a.id, 'intent', 'intent:' || a.idem, p_now
   from action a join subject s on s.id = a.subject join account ac on ac.id = s.account
-  where a.id = p_action
+  where a.id = p_action and a.intent_seq is null
   on conflict (idem) do nothing
 $$;
 

@@ -40,59 +40,68 @@ begin
   if not exists (select from action where state = 'planned' and intent_seq is not null) then
     return 0;
   end if;
-  select count(*) filter (where a.kind <> 'label'), count(*) filter (where a.kind = 'label')
+  select
+    (p_limits->>'takedownsPerDay')::integer - count(*) filter (where a.kind <> 'label'),
+    (p_limits->>'labelsPerDay')::integer - count(*) filter (where a.kind = 'label')
   into v_takedowns, v_labels
   from action a where a.released_at > v_since and a.applied;
 
+  update action a set waiting = 'paused'
+  where a.state = 'planned' and a.intent_seq is not null and a.waiting is distinct from 'paused' and is_paused(a.id, a.kind);
+
+  -- What may not leave now is passed over in the query, so that it never stands in the way of what may.
   for v_action in
-    select a.id, a.kind, a.applied, a.by_person, a.waiting, d.blob_cid
+    select a.id, a.kind, a.applied, a.by_person, d.blob_cid
     from action a join decision d on d.id = a.decision
     where a.state = 'planned' and a.intent_seq is not null
+      and not is_paused(a.id, a.kind)
+      and (not a.applied or case when a.kind = 'label' then v_labels > 0 else v_takedowns > 0 end)
     order by a.applied, a.id limit 500 for update of a
   loop
-    if is_paused(v_action.id, v_action.kind) then
-      update action set waiting = 'paused' where id = v_action.id and waiting is distinct from 'paused';
-      continue;
-    end if;
     if v_action.applied and not v_action.by_person then
-      v_flooded := null;
       select ac.content into v_flooded from action_cause ac
       where ac.action = v_action.id and (
         select count(*) from action_cause o join action oa on oa.id = o.action
         where o.content = ac.content and oa.released_at > v_since and oa.applied and not oa.by_person
       ) >= (p_limits->>'actionsPerContent')::integer
       order by ac.content limit 1;
-      if v_flooded is not null then
-        update action set state = 'held', waiting = 'flood' where id = v_action.id;
-        update decision d set case_file = c.id
-        from open_case(v_action.blob_cid, null, 'flood', p_now) c, action a
-        where a.id = v_action.id and d.id = a.decision and d.case_file is null;
-        update bank_content set held_at = p_now where id = v_flooded and held_at is null;
-        if found then
-          perform note_v1('content.held', '{"kind":"system"}',
-            jsonb_build_object('content', v_flooded, 'reason', 'flood',
-              'limit', (p_limits->>'actionsPerContent')::integer),
-            null, null, null, null, 'content.held:' || v_flooded || ':' || extract(epoch from p_now), p_now);
-        end if;
+      if found then
+        perform hold_for_flood(v_action.id, v_action.blob_cid, v_flooded, p_limits, p_now);
         continue;
       end if;
     end if;
-    if v_action.applied and (
-      (v_action.kind = 'label' and v_labels >= (p_limits->>'labelsPerDay')::integer)
-      or (v_action.kind <> 'label' and v_takedowns >= (p_limits->>'takedownsPerDay')::integer)
-    ) then
-      update action set waiting = 'daily-cap' where id = v_action.id and waiting is distinct from 'daily-cap';
-      continue;
+    if v_action.applied and v_action.kind = 'label' then
+      continue when v_labels <= 0;
+      v_labels := v_labels - 1;
+    elsif v_action.applied then
+      continue when v_takedowns <= 0;
+      v_takedowns := v_takedowns - 1;
     end if;
     update action set state = 'released', waiting = null, released_at = p_now, next_at = p_now where id = v_action.id;
     v_released := v_released + 1;
-    if v_action.applied and v_action.kind = 'label' then
-      v_labels := v_labels + 1;
-    elsif v_action.applied then
-      v_takedowns := v_takedowns + 1;
-    end if;
   end loop;
+
+  update action a set waiting = 'daily-cap'
+  where a.state = 'planned' and a.intent_seq is not null and a.waiting is null and a.applied
+    and case when a.kind = 'label' then v_labels <= 0 else v_takedowns <= 0 end;
   return v_released;
+end $$;
+
+-- One content caused more than it may: its action waits in a case, and the content is set aside until a person looks.
+create function hold_for_flood(p_action bigint, p_cid bytea, p_content integer, p_limits jsonb, p_now timestamptz)
+  returns void language plpgsql set search_path = blobwatch, pg_temp as $$
+declare
+  v_case case_file := open_case(p_cid, null, 'flood', p_now);
+begin
+  update action set state = 'held', waiting = 'flood' where id = p_action;
+  update decision d set case_file = v_case.id from action a
+  where a.id = p_action and d.id = a.decision and d.case_file is null;
+  update bank_content set held_at = p_now where id = p_content and held_at is null;
+  if found then
+    perform note_v1('content.held', '{"kind":"system"}',
+      jsonb_build_object('content', p_content, 'reason', 'flood', 'limit', (p_limits->>'actionsPerContent')::integer),
+      null, null, null, null, 'content.held:' || p_content || ':' || extract(epoch from p_now), p_now);
+  end if;
 end $$;
 
 -- Appends a batch (it may be empty: time alone may release what waited). The head moves by compare-and-set on size and

@@ -33,6 +33,7 @@ export type PipelineOptions = {
 export const pipelineLimits = {
   crashesMax: 3,
   hostsPerRun: 5,
+  lookupsAtOnce: 16,
   /** A blob that no host gave within this time is unscannable; a person may still retry it. */
   ageMsMax: 72 * 3600 * 1000,
   /** A blob may be announced before its host serves it; after these tries it is `not-found`. */
@@ -153,21 +154,28 @@ async function locate(
   options: PipelineOptions,
   signal: AbortSignal,
 ): Promise<{ located: Located[]; unsure: boolean }> {
+  const { administeredPds, resolver } = options
+  if (administeredPds === undefined) {
+    return {
+      located: job.sightings.map((place) => ({ place, administered: false })),
+      unsure: false,
+    }
+  }
   const givenUp = options.clock() - job.created_at.getTime() > pipelineLimits.ageMsMax
   const located: Located[] = []
   let unsure = false
-  for (const place of job.sightings) {
-    if (options.administeredPds === undefined) {
-      located.push({ place, administered: false })
-      continue
+  for (let at = 0; at < job.sightings.length; at += pipelineLimits.lookupsAtOnce) {
+    const places = job.sightings.slice(at, at + pipelineLimits.lookupsAtOnce)
+    const hosts = await Promise.all(places.map((place) => resolver.pdsOf(place.did, { signal })))
+    for (const [i, place] of places.entries()) {
+      const host = hosts[i]
+      if (host?.kind === 'deferred' && !givenUp) unsure = true
+      else
+        located.push({
+          place,
+          administered: host?.kind === 'found' && host.pds === administeredPds,
+        })
     }
-    const host = await options.resolver.pdsOf(place.did, { signal })
-    if (host.kind === 'deferred' && !givenUp) unsure = true
-    else
-      located.push({
-        place,
-        administered: host.kind === 'found' && host.pds === options.administeredPds,
-      })
   }
   return { located, unsure }
 }

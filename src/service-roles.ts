@@ -171,7 +171,7 @@ async function actLoop(context: Context): Promise<void> {
   }
   await loop(context, 'action', {
     slots: roleLimits.actSlots,
-    claim: () => claimActWork(options),
+    claim: (free) => claimActWork(options, free),
     handle: (claimed, signal) => act(claimed, options, signal),
     bell: parts.bells.act,
   })

@@ -175,7 +175,7 @@ describe('a takedown on a real PDS', { timeout: 60_000 }, () => {
 
   function getRecord(record: Extract<RemoteSubject, { kind: 'record' }>): Promise<unknown> {
     const { did: repo, collection, rkey } = record
-    return agent.com.atproto.repo.getRecord({ repo, collection, rkey } as never)
+    return agent.com.atproto.repo.getRecord({ repo, collection, rkey })
   }
 
   async function blobStatus(blob: { did: string; blobCid: string }): Promise<number> {

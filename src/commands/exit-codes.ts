@@ -14,6 +14,21 @@ export const exitCodes = {
   interrupted: 130,
 } as const
 
+/** doctor alone: no check failed, but some could not be made. */
+export const couldNotCheck = 2
+
+export const exitCodeMeanings: Record<keyof typeof exitCodes, string> = {
+  ok: 'The command did what was asked.',
+  notOk:
+    'The command worked and the answer is bad news: a check failed, the ledger does not hold, migrations are pending, or `match --exit-code` found something.',
+  usage:
+    'What was typed or configured is wrong; the message says what. For `doctor`: nothing failed, but some checks could not be made.',
+  internal: 'Our own state is wrong or unknown. Nothing was changed.',
+  tryLater:
+    'Something outside was not ready, mostly the database. The same command may work later.',
+  interrupted: 'Stopped by a second signal.',
+}
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return exitCodes.usage
   if (error instanceof RetryableError) return exitCodes.tryLater

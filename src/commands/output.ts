@@ -40,3 +40,34 @@ export function printRows<Row>(
   if (options.json === true) printJson(io, { [name]: rows })
   else printTable(io, rows, columns, empty)
 }
+
+/** `name  value` lines; what is undefined is left out. */
+export function printFacts(
+  io: Io,
+  facts: readonly (readonly [string, string | number | undefined])[],
+): void {
+  const shown = facts.filter(([, value]) => value !== undefined)
+  const width = Math.max(...shown.map(([name]) => name.length))
+  for (const [name, value] of shown) io.out(`${name.padEnd(width)}  ${value}`)
+}
+
+/** A table under a heading; nothing at all when there are no rows. */
+export function printSection<Row>(
+  io: Io,
+  heading: string,
+  rows: readonly Row[],
+  columns: Column<Row>[],
+): void {
+  if (rows.length === 0) return
+  io.out(`\n${heading}`)
+  printTable(io, rows, columns, '')
+}
+
+/** To the minute, in UTC: what a person needs of a time. */
+export function shortTime(at: Date | null): string {
+  return at === null ? '' : `${at.toISOString().slice(0, 16).replace('T', ' ')}Z`
+}
+
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${n} ${n === 1 ? one : many}`
+}

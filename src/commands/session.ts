@@ -22,13 +22,14 @@ export type CommandSession = {
 export async function withSession<T>(
   io: Io,
   work: (session: CommandSession) => Promise<T>,
+  options: { migrate?: boolean } = {},
 ): Promise<T> {
   const config = parseConfig(io.env, io.readFile)
   const log = createLog({
     level: 'warn',
     destination: { write: (line: string) => io.err(line.trimEnd()) },
   })
-  await using database = await openDatabase(config, { log, connectionsMax: 4 })
+  await using database = await openDatabase(config, { log, connectionsMax: 4, ...options })
   const db = database.app
   return await work({
     config,

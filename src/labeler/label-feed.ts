@@ -29,7 +29,7 @@ export async function* followLabels(options: {
       if (signal.aborted) return
       const page = await readPatiently(() => store.after(position, pageRows), { signal, onError })
       for (const label of page ?? []) {
-        if (label.seq <= position) throw new FatalError('the label stream went backwards')
+        if (label.seq <= position) throw backwards(onError)
         position = label.seq
         yield label
       }
@@ -39,6 +39,13 @@ export async function* followLabels(options: {
     signal.removeEventListener('abort', wake)
     stop()
   }
+}
+
+/** xrpc-server turns what a stream throws into a frame and tells nobody here, so it is reported first. */
+function backwards(onError: (error: unknown) => void): FatalError {
+  const error = new FatalError('the label stream went backwards')
+  onError(error)
+  return error
 }
 
 /** Asks until it is answered; undefined when `signal` aborted first. */

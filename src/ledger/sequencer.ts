@@ -12,7 +12,7 @@ import type { AppendEntry, Intake, LedgerHead, ReleaseLimits } from '../steps/ap
 import { commitment, makeEntry } from './entry.ts'
 import type { DataKey } from './seal.ts'
 
-export const sequencerLimits = { batch: 500, idleMs: 25, releaseEveryMs: 1000 } as const
+export const sequencerLimits = { batch: 500, idleMs: 100, releaseEveryMs: 1000 } as const
 
 export type Sequencer = {
   /**

@@ -17,9 +17,17 @@ export type ActRoleOptions = Omit<SendOptions, 'nowMs' | 'signal'> & {
   onFinished: () => void
 }
 
-export async function claimActWork(options: ActRoleOptions): Promise<ClaimedAction[]> {
-  const claimed = await claimAction(options.db, { kinds: options.kinds, nowMs: options.clock() })
-  return claimed === undefined ? [] : [claimed]
+export async function claimActWork(
+  options: ActRoleOptions,
+  free: number,
+): Promise<ClaimedAction[]> {
+  const work: ClaimedAction[] = []
+  while (work.length < free) {
+    const claimed = await claimAction(options.db, { kinds: options.kinds, nowMs: options.clock() })
+    if (claimed === undefined) break
+    work.push(claimed)
+  }
+  return work
 }
 
 export async function act(

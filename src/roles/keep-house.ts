@@ -5,6 +5,8 @@ import { ask, callStep } from '../db/client.ts'
 
 export const houseLimits = {
   removalsPerStep: 500,
+  /** Hours of an outage that are counted afterwards. */
+  countsHoursBack: 24,
   blobsPerDelete: 5_000,
   undecodableKeepDays: 30,
   triesKeepDays: 30,
@@ -37,7 +39,7 @@ export async function workRemovals(
   }
 }
 
-/** One `counts` entry for each source and full hour of the last day that has none; an hour is written once. */
+/** One `counts` entry for each source and full hour of the last day that has none yet. */
 export async function noteCounts(db: Database, nowMs: number): Promise<void> {
   const sources: SourceKind[] = ['firehose', 'webhook']
   const lastFull = Math.floor(nowMs / hourMs) * hourMs - hourMs

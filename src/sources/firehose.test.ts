@@ -145,7 +145,7 @@ describe('the firehose', () => {
     ))
 
   it('gives up on a host that accepts a connection and then says nothing', async () => {
-    const mute = createServer((socket) => void socket.on('error', () => undefined))
+    const mute = createServer((socket) => void socket.on('error', () => undefined).resume())
     await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
     const stop = new AbortController()
     let ended: Promise<string> | undefined
