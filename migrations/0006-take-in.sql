@@ -18,7 +18,7 @@ create function raise_scan_job(p_cid bytea, p_reason text, p_retro bigint, p_now
   on conflict (kind, key) do update set
     generation = job.generation + 1,
     next_at = least(job.next_at, excluded.next_at),
-    retro = coalesce(job.retro, excluded.retro)
+    retro = greatest(job.retro, excluded.retro)
 $$;
 
 create function take_in_v1(p jsonb) returns table (result text, sightings integer, jobs integer)

@@ -108,6 +108,7 @@ export async function decisionsAbout(db: Database, about: About, limit: number):
   )
 }
 
+/** A record with several pictures has one action: it is about each of them, whichever caused it first. */
 export async function actionsAbout(db: Database, about: About, limit: number): Promise<ActionRow[]> {
   const { account, cid, collection, rkey, caseNumber } = filled(about)
   return ask(
@@ -120,10 +121,13 @@ export async function actionsAbout(db: Database, about: About, limit: number): P
       from action x join subject s on s.id = x.subject join decision d on d.id = x.decision
         join account a on a.id = s.account
       where (${account}::bigint is null or s.account = ${account})
-        and (${cid}::text is null or d.blob_cid = decode(${cid}, 'hex'))
+        and (${cid}::text is null or d.blob_cid = decode(${cid}, 'hex') or exists (
+          select from decision o where o.subject = x.subject and o.blob_cid = decode(${cid}, 'hex')))
         and (${collection}::text is null or d.collection = ${collection})
         and (${rkey}::text is null or d.rkey = ${rkey})
-        and (${caseNumber}::integer is null or d.blob_cid in (select blob_cid from case_blob where case_file = ${caseNumber}))
+        and (${caseNumber}::integer is null or d.blob_cid in (select blob_cid from case_blob where case_file = ${caseNumber})
+          or exists (select from decision o join case_blob c on c.blob_cid = o.blob_cid
+            where o.subject = x.subject and c.case_file = ${caseNumber}))
       order by x.id desc limit ${limit}`,
   )
 }

@@ -10,14 +10,32 @@ const onError = (): void => undefined
 
 test('follows across pages and waits at the end for what comes next', async () => {
   const store = createMemoryLabelStore()
+  const counted = { reads: 0 }
+  const counting: LabelStore = {
+    ...store,
+    after(seq, limit) {
+      counted.reads += 1
+      return store.after(seq, limit)
+    },
+  }
   for (let n = 1; n <= 7; n += 1) store.put(labelOf(n))
   const stop = new AbortController()
   const seen: number[] = []
   const reading = (async () => {
-    const feed = followLabels({ store, after: 2, signal: stop.signal, onError, pageRows: 3 })
+    const feed = followLabels({
+      store: counting,
+      after: 2,
+      signal: stop.signal,
+      onError,
+      pageRows: 3,
+    })
     for await (const label of feed) seen.push(label.seq)
   })()
   while (seen.length < 5) await turn()
+  await turn()
+  const { reads } = counted
+  for (let turns = 0; turns < 20; turns += 1) await turn()
+  assert.equal(counted.reads, reads, 'an idle reader does not read')
   store.put(labelOf(8))
   while (seen.length < 6) await turn()
   stop.abort()

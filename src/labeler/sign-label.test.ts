@@ -114,6 +114,12 @@ describe('a signed label', async () => {
     ])
     const { sig } = await signer.sign({ ...label, neg: true })
     assert.equal(await verifySignature(key.keyDid, bytes, sig), true)
+    // `neg: false` is not written at all: a map of five, without the key and its value.
+    const negAt = bytes.indexOf(text('neg'))
+    const five = Buffer.concat([bytes.subarray(0, negAt), bytes.subarray(negAt + 5)])
+    five[0] = 0xa5
+    const positive = await signer.sign(label)
+    assert.equal(await verifySignature(key.keyDid, five, positive.sig), true)
   })
 })
 

@@ -29,14 +29,17 @@ export type Verifier = {
   end(head: { size: number; hash: Hex } | undefined): LedgerReport
 }
 
-/** `log`: what every entry must name; the first entry's when absent. */
-export function createVerifier(log?: string): Verifier {
+/**
+ * `log`: what every entry must name; the first entry's when absent. `from`: checks a tail only, which starts at this
+ * entry and follows the one with this hash.
+ */
+export function createVerifier(log?: string, from?: { seq: number; prev: Hex }): Verifier {
   const faults: LedgerReport['faults'] = []
   const seenIdem = new Set<string>()
   const openIntents = new Set<number>()
   const commitments = { opened: 0, erased: 0 }
-  let next = 0
-  let prev: Hex = noHash
+  let next = from?.seq ?? 0
+  let prev: Hex = from?.prev ?? noHash
   let time = ''
   let name = log
 

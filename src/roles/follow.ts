@@ -7,7 +7,6 @@ import type { Health } from '../service-health.ts'
 import { createFirehose } from '../sources/firehose.ts'
 import type { StoredCursor } from '../sources/firehose-options.ts'
 import { createTakeIn } from '../steps/take-in.ts'
-import { fieldsFirst } from '../telemetry/fields-first.ts'
 
 export async function followFirehose(options: {
   parts: Parts
@@ -27,7 +26,7 @@ export async function followFirehose(options: {
     host,
     firstStart: config.firehose.start,
     clock,
-    log: fieldsFirst(log),
+    log,
     takeIn: createTakeIn({
       db,
       clock,

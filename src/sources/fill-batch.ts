@@ -1,4 +1,5 @@
 // Reads messages into a batch until it is full, or its first frame has waited long enough, or the connection ends.
+import { nameOf } from './firehose-options.ts'
 import type { BatchLimits, FirehoseOptions } from './firehose-options.ts'
 import { addFrame, addUnread, frameBytesMax, type FrameBatch } from './frame-batch.ts'
 import type { FrameStream, Message } from './frame-stream.ts'
@@ -62,7 +63,7 @@ function addMessage(
   }
   if (frame.kind === 'info') {
     const said = { name: plainText(frame.name, 100), text: plainText(frame.message, 300) }
-    input.log.info({ host: input.host, ...said }, 'the host says')
+    input.log.info(`the host says ${said.name}: ${said.text}`, { host: nameOf(input.host) })
     if (frame.name === 'OutdatedCursor') openGap(input.position, 'outdated-cursor')
     return undefined
   }

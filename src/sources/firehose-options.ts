@@ -2,14 +2,15 @@
 import type { TakeIn } from '../domain/batch.ts'
 import type { Did } from '../domain/blob.ts'
 import type { Clock } from '../domain/ports.ts'
+import type { Log } from '../telemetry/log.ts'
 import type { FrameCounts } from './frame-batch.ts'
 import type { StreamTimes } from './frame-stream.ts'
 
 export type StoredCursor = { position: number | null; epoch: number; eventTimeMs: number | null }
 
-export type Log = {
-  info(fields: Record<string, unknown>, message: string): void
-  warn(fields: Record<string, unknown>, message: string): void
+/** `host` in a log line is the name without its scheme. */
+export function nameOf(host: string): string {
+  return URL.canParse(host) ? new URL(host).host : host
 }
 
 /** Told after the fact. `taken` is called once per durable batch. */
@@ -41,7 +42,7 @@ export type FirehoseOptions = {
   /** Accounts whose events move the cursor and nothing else: our own labeler. */
   ignoredDids: ReadonlySet<Did>
   clock: Clock
-  log: Log
+  log: Pick<Log, 'info' | 'warn'>
   /** Where a host without a stored cursor is begun. Either way a `first-start` gap is handed in. Default `oldest`. */
   firstStart?: 'oldest' | 'live'
   /** Cached facts about the account are stale. Called before the batch is taken. */

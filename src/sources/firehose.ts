@@ -9,7 +9,7 @@ import type { CursorMove } from '../domain/batch.ts'
 import { RetryableError } from '../domain/errors.ts'
 import { backoffMs, backoffMsMax, sleep } from './backoff.ts'
 import { fillBatch } from './fill-batch.ts'
-import { batchLimits, type FirehoseOptions, type StoredCursor } from './firehose-options.ts'
+import { batchLimits, nameOf, type FirehoseOptions, type StoredCursor } from './firehose-options.ts'
 import { newFrameBatch, type FrameBatch } from './frame-batch.ts'
 import { openFrames, streamTimes, type FrameStream } from './frame-stream.ts'
 import { forgetNumbers, startPosition, type Position } from './position.ts'
@@ -30,6 +30,7 @@ export function createFirehose(options: FirehoseOptions): Firehose {
   const limits = { ...batchLimits, ...options.limits }
   const times = { ...streamTimes, ...options.times }
   const { log, metrics } = options
+  const hostName = nameOf(options.host)
 
   return {
     async run(signal) {
@@ -46,7 +47,7 @@ export function createFirehose(options: FirehoseOptions): Firehose {
         failures = ended.progress ? 0 : failures + 1
         const waitMs = backoffMs(failures, random)
         const level = failures === 0 ? 'info' : 'warn'
-        log[level]({ host: options.host, reason: ended.reason, waitMs }, 'event stream ended')
+        log[level](`event stream ended: ${ended.reason}`, { host: hostName, ms: waitMs })
         await sleep(waitMs, signal)
       }
       return 'stopped'
@@ -107,7 +108,7 @@ export function createFirehose(options: FirehoseOptions): Firehose {
       progress ||= frames.moved
       if (filled.kind === 'end') return { kind: 'again', progress, reason: filled.reason }
       if (filled.kind === 'future-cursor') {
-        log.warn({ host: options.host, position: position.stored }, 'the host knows no such cursor')
+        log.warn('the host knows no such cursor', { host: hostName })
         forgetNumbers(position)
         return { kind: 'again', progress: true, reason: 'FutureCursor' }
       }
@@ -128,7 +129,8 @@ export function createFirehose(options: FirehoseOptions): Firehose {
     const outcome = await takeBatch({ ...options, batch, syncs, random, signal })
     if (outcome !== 'taken') return outcome
     position.stored = position.seen ?? position.stored
-    for (const gap of batch.gaps) log.warn({ host: options.host, ...gap }, 'events were not seen')
+    for (const { reason } of batch.gaps)
+      log.warn('events were not seen', { host: hostName, reason })
     metrics?.taken?.({
       ...counts,
       sightings: batch.sightings.length,
@@ -153,12 +155,12 @@ export function createFirehose(options: FirehoseOptions): Firehose {
     const allowed = (): boolean => options.intakeAllowed?.() ?? true
     if (allowed()) return !signal.aborted
     metrics?.paused?.(true)
-    log.warn({ host: options.host }, 'intake is stopped')
+    log.warn('intake is stopped', { host: hostName })
     while (!allowed()) {
       if (!(await sleep(intakeCheckMs, signal))) return false
     }
     metrics?.paused?.(false)
-    log.info({ host: options.host }, 'intake goes on')
+    log.info('intake goes on', { host: hostName })
     return true
   }
 }

@@ -1,8 +1,9 @@
 // Hands one batch in until it is durable. Never gives up on it for the database's sake, and never takes it twice.
 import type { SourceBatch } from '../domain/batch.ts'
 import type { Did } from '../domain/blob.ts'
-import { errorMessage, RetryableError } from '../domain/errors.ts'
+import { RetryableError } from '../domain/errors.ts'
 import { backoffMs, sleep } from './backoff.ts'
+import { nameOf } from './firehose-options.ts'
 import type { FirehoseOptions } from './firehose-options.ts'
 
 /** `taken`, or `fenced`; `stopped` when the signal came while the database was away: the batch is read again later. */
@@ -26,7 +27,7 @@ export async function takeBatch(
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error
       metrics?.retrying?.(error.message)
-      log.warn({ host, attempt, reason: errorMessage(error) }, 'batch not taken, trying again')
+      log.warn('batch not taken, trying again', { host: nameOf(host), attempt, error })
     }
     if (!(await sleep(backoffMs(attempt, random), signal))) return 'stopped'
   }

@@ -216,6 +216,15 @@ describe('subscribeLabels', { timeout: 30_000 }, () => {
     await service.listener.close()
     assert.equal((await ended).code, 1001)
   })
+
+  test('closing the listener cuts a stream that does not say goodbye', async () => {
+    await using service = await start()
+    const deaf = await rawSocket(service, '')
+    const started = performance.now()
+    await service.listener.close()
+    assert.ok(performance.now() - started < 2000)
+    deaf.destroy()
+  })
 })
 
 type WireLabel = {

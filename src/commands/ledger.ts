@@ -1,0 +1,15 @@
+// ledger: verify it, read it, copy it. Nothing here writes to it.
+import type { Command } from 'commander'
+import type { Io } from './io.ts'
+import { addLedgerExport } from './ledger-export.ts'
+import { addLedgerLog } from './ledger-log.ts'
+import { addLedgerVerify } from './ledger-verify.ts'
+
+export function addLedger(program: Command, io: Io): void {
+  const command = program
+    .command('ledger')
+    .description('the record of what was decided and done: verify, log, export')
+  addLedgerVerify(command, io)
+  addLedgerLog(command, io)
+  addLedgerExport(command, io)
+}
