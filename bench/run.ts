@@ -10,6 +10,7 @@ import { printTable } from './print-table.ts'
 
 /** Loaded when asked for: a bench must not pay for another one's packages. */
 const benches: Record<string, () => Promise<{ bench: Bench }>> = {
+  e2e: () => import('./e2e.ts'),
   ingest: () => import('./ingest.ts'),
   storage: () => import('./storage.ts'),
 }

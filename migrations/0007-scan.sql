@@ -91,27 +91,33 @@ begin
   return v_subject;
 end $$;
 
--- The case of a blob; the first one asked for stays. A pass over stored signals puts all its blobs into one.
+-- The case of a blob; the first one asked for stays. A pass over stored signals puts all its blobs into one; what the
+-- pass finds after a person has decided that one goes into a next one, which nobody has seen yet.
 create function open_case(p_cid bytea, p_retro bigint, p_reason text, p_now timestamptz)
   returns case_file language plpgsql set search_path = blobwatch, pg_temp as $$
 declare
   v_case case_file;
-  v_key text := case when p_retro is null then 'blob:' || encode(p_cid, 'hex') else 'retro:' || p_retro end;
+  v_first text := case when p_retro is null then 'blob:' || encode(p_cid, 'hex') else 'retro:' || p_retro end;
+  v_key text := v_first;
 begin
   select c.* into v_case from case_blob cb join case_file c on c.id = cb.case_file
-  where cb.blob_cid = p_cid for update of c;
+  where cb.blob_cid = p_cid for no key update of c;
   if found then
     return v_case;
   end if;
-  insert into case_file (key, reason, opened_at) values (v_key, p_reason, p_now)
-  on conflict (key) do nothing
-  returning * into v_case;
-  if found then
-    perform note_v1('case.opened', '{"kind":"system"}', jsonb_build_object('case', v_case.id, 'reason', p_reason),
-      null, null, null, null, 'case.opened:' || v_case.id, p_now);
-  else
-    select * into v_case from case_file where key = v_key for update;
-  end if;
+  for n in 2..1000 loop
+    insert into case_file (key, reason, opened_at) values (v_key, p_reason, p_now)
+    on conflict (key) do nothing
+    returning * into v_case;
+    if found then
+      perform note_v1('case.opened', '{"kind":"system"}', jsonb_build_object('case', v_case.id, 'reason', p_reason),
+        null, null, null, null, 'case.opened:' || v_case.id, p_now);
+      exit;
+    end if;
+    select * into v_case from case_file where key = v_key for no key update;
+    exit when v_case.state = 'open';
+    v_key := v_first || ':' || n;
+  end loop;
   insert into case_blob (blob_cid, case_file) values (p_cid, v_case.id) on conflict do nothing;
   return v_case;
 end $$;
@@ -127,7 +133,7 @@ declare
   v_action bigint;
   v_revision integer;
 begin
-  perform 1 from subject where id = p_subject for update;
+  perform 1 from subject where id = p_subject for no key update;
   select * into v_last from action a
   where a.subject = p_subject and a.kind = p_kind order by a.revision desc limit 1;
   if found and v_last.applied and (
@@ -192,6 +198,7 @@ declare
   v_contents integer[];
   v_decisions integer := 0;
   v_through timestamptz;
+  v_grown bigint;
 begin
   select * into v_job from job j
   where j.kind = 'scan' and j.key = v_cid and j.lease_token = (p->>'token')::uuid for update;
@@ -228,6 +235,15 @@ begin
     coverage = excluded.coverage, quality = excluded.quality, verdict = excluded.verdict, reason = excluded.reason,
     kind = excluded.kind, pdq = excluded.pdq, md5 = excluded.md5, sha1 = excluded.sha1;
 
+  -- It matches a content that it did not match when its earlier places were decided: those are decided anew, by a person.
+  if v_job.retro is null and exists (
+    select from jsonb_to_recordset(coalesce(p->'matches', '[]')) as m(content integer)
+    where not exists (select from match o where o.blob_cid = v_cid and o.content = m.content)
+  ) and exists (
+    select from decision d where d.blob_cid = v_cid and d.bank_generation < (p->>'bankGeneration')::bigint
+  ) then
+    v_grown := (p->>'bankGeneration')::bigint;
+  end if;
   insert into match (blob_cid, signal, variant, type, distance, content, bank, bank_generation, at)
   select v_cid, m.signal, 'original', m.type, m.distance, m.content, m.bank, (p->>'bankGeneration')::bigint, v_now
   from jsonb_to_recordset(coalesce(p->'matches', '[]'))
@@ -253,7 +269,7 @@ begin
     v_case := null;
     if v_outcome in ('held', 'acted') then
       select c.* into v_case from case_blob cb join case_file c on c.id = cb.case_file
-      where cb.blob_cid = v_cid for update of c;
+      where cb.blob_cid = v_cid for no key update of c;
       if v_case.state in ('released', 'overturned') then
         v_outcome := 'released';
         v_reason := 'case-released';
@@ -311,7 +327,7 @@ begin
   end if;
 
   if v_job.generation = (p->>'generation')::bigint and not (p->>'pageFull')::boolean
-    and (p->>'bankGeneration')::bigint >= v_generation and p->>'againAt' is null
+    and (p->>'bankGeneration')::bigint >= v_generation and p->>'againAt' is null and v_grown is null
   then
     delete from job j where j.kind = 'scan' and j.key = v_cid;
     delete from blob_address a where a.blob_cid = v_cid;
@@ -320,7 +336,7 @@ begin
     end if;
     return query select 'settled', v_decisions, v_case.id;
   else
-    update job j set lease_token = null, lease_until = null, crashes = 0,
+    update job j set lease_token = null, lease_until = null, crashes = 0, retro = greatest(j.retro, v_grown),
       next_at = case when j.generation = (p->>'generation')::bigint and not (p->>'pageFull')::boolean
         then coalesce((p->>'againAt')::timestamptz, v_now) else v_now end
     where j.kind = 'scan' and j.key = v_cid;

@@ -56,7 +56,7 @@ begin
     where a.state = 'planned' and a.intent_seq is not null
       and not is_paused(a.id, a.kind)
       and (not a.applied or case when a.kind = 'label' then v_labels > 0 else v_takedowns > 0 end)
-    order by a.applied, a.id limit 500 for update of a
+    order by a.applied, a.id limit 500 for no key update of a
   loop
     if v_action.applied and not v_action.by_person then
       select ac.content into v_flooded from action_cause ac
@@ -149,12 +149,20 @@ begin
     from jsonb_array_elements(p->'entries') with ordinality as t(value, ord),
       jsonb_to_recordset(coalesce(t.value->'private', '[]')) as f(field text, account bigint, sealed text);
 
+    -- Intent and result of one action may be in one batch: it was stopped before anything was sent.
     update action a set
-      intent_seq = case when i.phase = 'intent' then v_head.size + t.ord - 1 else a.intent_seq end,
-      result_seq = case when i.phase = 'result' then v_head.size + t.ord - 1 else a.result_seq end
-    from jsonb_array_elements(p->'entries') with ordinality as t(value, ord)
-    join ledger_intake i on i.id = (t.value->>'intake')::bigint
-    where a.id = i.action_id;
+      intent_seq = coalesce(x.intent_seq, a.intent_seq),
+      result_seq = coalesce(x.result_seq, a.result_seq)
+    from (
+      select i.action_id,
+        max(v_head.size + t.ord - 1) filter (where i.phase = 'intent') as intent_seq,
+        max(v_head.size + t.ord - 1) filter (where i.phase = 'result') as result_seq
+      from jsonb_array_elements(p->'entries') with ordinality as t(value, ord)
+      join ledger_intake i on i.id = (t.value->>'intake')::bigint
+      where i.action_id is not null
+      group by i.action_id
+    ) x
+    where a.id = x.action_id;
 
     delete from ledger_intake i
     using jsonb_array_elements(p->'entries') as t(value)
@@ -165,7 +173,8 @@ begin
     end if;
 
     select decode(p->'entries'->(v_count::integer - 1)->>'hash', 'hex') into v_hash;
-    update ledger_head h set size = h.size + v_count, hash = v_hash, at = v_now;
+    -- Never back: the time of the next entry starts here, on whatever machine it is made.
+    update ledger_head h set size = h.size + v_count, hash = v_hash, at = greatest(h.at, v_now);
   end if;
 
   return query select v_head.size + v_count, release_actions(p->'limits', v_now);

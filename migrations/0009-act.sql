@@ -39,9 +39,16 @@ begin
       )
     order by a.next_at
     limit 1
-    for update skip locked;
+    for no key update skip locked;
     if not found then
       return;
+    end if;
+    -- Looked at again with the subject locked: another worker may have taken its other action in the meantime.
+    perform 1 from subject s where s.id = v_a.subject for no key update;
+    if exists (
+      select from action o where o.subject = v_a.subject and o.id <> v_a.id and o.state = 'sending' and o.lease_until >= v_now
+    ) then
+      continue;
     end if;
     if exists (select from action o where o.subject = v_a.subject and o.kind = v_a.kind and o.revision > v_a.revision) then
       perform end_action(v_a.id, 'superseded', 'a newer decision', v_now);
@@ -73,7 +80,8 @@ declare
   v_seq bigint;
 begin
   select * into v_a from action a
-  where a.id = (p->>'action')::bigint and a.lease_token = (p->>'token')::uuid and a.state = 'sending' for update;
+  where a.id = (p->>'action')::bigint and a.lease_token = (p->>'token')::uuid and a.state = 'sending'
+  for no key update;
   if not found then
     return query select 'lost';
     return;
@@ -87,7 +95,7 @@ begin
     return;
   end if;
 
-  select * into v_s from subject where id = v_a.subject for update;
+  select * into v_s from subject where id = v_a.subject for no key update;
   if p->>'outcome' = 'done' and p->'label' is not null then
     update label_head set seq = seq + 1 returning seq into v_seq;
     delete from label l
@@ -111,7 +119,10 @@ begin
   end if;
 
   update action set state = p->>'outcome', ended_at = v_now, lease_token = null, lease_until = null,
-    last_error = p->>'reason', detail = coalesce(detail, '{}') || coalesce(p->'detail', '{}')
+    last_error = p->>'reason',
+    -- The label's cid is kept for its negation, which must name the same version.
+    detail = coalesce(detail, '{}') || coalesce(p->'detail', '{}')
+      || case when p->'label' is null then '{}' else jsonb_strip_nulls(jsonb_build_object('cid', p#>'{label,cid}')) end
   where id = v_a.id;
   perform note_v1('action.result', '{"kind":"system"}',
     jsonb_strip_nulls(jsonb_build_object('action', v_a.id, 'outcome', p->>'outcome', 'reason', p->>'reason',

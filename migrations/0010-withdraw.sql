@@ -32,17 +32,22 @@ create function withdraw_action(p_action bigint, p_decision bigint, p_why text, 
   language plpgsql set search_path = blobwatch, pg_temp as $$
 declare
   v_a action;
+  v_newest action;
   v_new bigint;
 begin
-  select * into v_a from action where id = p_action for update;
+  select * into v_a from action where id = p_action for no key update;
+  select * into v_newest from action a where a.subject = v_a.subject and a.kind = v_a.kind order by a.revision desc limit 1;
   if v_a.state in ('held', 'planned') or (v_a.state = 'released' and v_a.attempts = 0) then
     perform end_action(v_a.id, 'superseded', p_why, p_now);
     update subject set wanted = 'none', revision = revision + 1 where id = v_a.subject and v_a.kind <> 'label';
     return 'stopped';
-  elsif v_a.state in ('released', 'sending', 'done', 'dead') then
+  elsif v_a.state in ('released', 'sending', 'done', 'dead')
+    -- A reversal that came to nothing may be asked for once more.
+    and (v_newest.id = v_a.id or not v_newest.applied and v_newest.state in ('refused', 'dead', 'superseded'))
+  then
     insert into action (decision, subject, kind, applied, undoes, revision, idem, state, by_person, detail, created_at)
-    select v_a.decision, v_a.subject, v_a.kind, false, v_a.id, v_a.revision + 1,
-      v_a.kind || ':' || v_a.subject || ':' || (v_a.revision + 1), 'planned', true,
+    select v_a.decision, v_a.subject, v_a.kind, false, v_a.id, v_newest.revision + 1,
+      v_a.kind || ':' || v_a.subject || ':' || (v_newest.revision + 1), 'planned', true,
       v_a.detail - 'readBack', p_now
     on conflict do nothing
     returning id into v_new;
@@ -70,7 +75,7 @@ declare
   v_subjects integer := 0;
   v_a record;
 begin
-  select * into v_case from case_file where id = (p->>'case')::integer for update;
+  select * into v_case from case_file where id = (p->>'case')::integer for no key update;
   if not found then
     raise exception 'there is no case %', p->>'case' using errcode = 'BU001';
   end if;
@@ -97,9 +102,18 @@ begin
   end if;
 
   if v_verb = 'confirm' then
+    -- By what was decided about these blobs, not by who asked first: a record action of two pictures is in both cases.
     for v_a in
-      select a.id from action a join decision d on d.id = a.decision join case_blob cb on cb.blob_cid = d.blob_cid
-      where cb.case_file = v_case.id and a.state in ('held', 'planned') order by a.id for update of a
+      select a.id from action a
+      where a.state in ('held', 'planned') and a.applied and a.id in (
+        select o.id
+        from case_blob cb
+        join decision d on d.blob_cid = cb.blob_cid
+        join subject s on s.account = d.account and (s.id = d.subject or s.blob_cid = d.blob_cid)
+        join action o on o.subject = s.id
+        where cb.case_file = v_case.id and d.outcome in ('held', 'acted') and o.kind = any (d.wants)
+      )
+      order by a.id for no key update
     loop
       update action set state = 'planned', waiting = null, by_person = true where id = v_a.id;
       perform note_intent(v_a.id, v_now);

@@ -114,10 +114,11 @@ create function erase_account_v1(p jsonb) returns table (result text)
 declare
   v_now timestamptz := (p->>'now')::timestamptz;
   v_account bigint := (p->>'account')::bigint;
+  v_did text;
   v_action bigint;
   v_labels integer := 0;
 begin
-  perform 1 from account a where a.id = v_account and a.did is not null for update;
+  select a.did into v_did from account a where a.id = v_account and a.did is not null for update;
   if not found then
     return query select 'erased';
     return;
@@ -142,6 +143,8 @@ begin
   delete from ingest_gap g where g.account = v_account;
   delete from blob_address b where b.account = v_account;
   delete from job j where j.kind = 'url' and (j.detail->>'account')::bigint = v_account;
+  -- A frame that nobody could read may still spell the name; that there was one stays.
+  update frame_undecodable f set bytes = '' where position(convert_to(v_did, 'UTF8') in f.bytes) > 0;
   delete from ledger_private l where l.account = v_account;
   update ledger_intake i set private = '{}' where i.account = v_account;
   update account a set did = null, pds = null, pds_at = null, erased_at = v_now where a.id = v_account;
@@ -150,8 +153,9 @@ begin
   return query select 'erased';
 end $$;
 
--- Deletions seen on the network, a batch at a time. A decision has its own copy of the facts, so a sighting may go.
-create function work_removals_v1(p jsonb) returns table (records integer, accounts integer, waiting integer)
+-- Deletions seen on the network, a batch after p.after at a time; through: the last one looked at, null at the end.
+-- A decision has its own copy of the facts, so a sighting may go.
+create function work_removals_v1(p jsonb) returns table (records integer, accounts integer, waiting integer, through bigint)
   language plpgsql security definer set search_path = blobwatch, pg_temp as $$
 declare
   v_now timestamptz := (p->>'now')::timestamptz;
@@ -163,6 +167,7 @@ begin
     select * from removal r where r.id > coalesce((p->>'after')::bigint, 0) order by r.id
     limit (p->>'limit')::integer for update skip locked
   loop
+    through := v_r.id;
     if v_r.collection is not null then
       delete from sighting s
       where s.account = v_r.account and s.collection = v_r.collection and s.rkey = v_r.rkey
@@ -186,6 +191,7 @@ begin
 end $$;
 
 -- What a source brought in an hour and what became of it: blobs = clear + matched + unscannable + open.
+-- scanned: the bytes were had, whatever came of them.
 create function note_counts_v1(p jsonb) returns table (result jsonb)
   language plpgsql security definer set search_path = blobwatch, pg_temp as $$
 declare
@@ -211,7 +217,7 @@ begin
   select jsonb_build_object(
     'source', p->>'source', 'from', v_from, 'to', v_to,
     'seen', coalesce(sum(f.n), 0), 'blobs', count(*),
-    'scanned', count(*) filter (where f.coverage > 0),
+    'scanned', count(*) filter (where f.coverage & 2 > 0),
     'clear', count(*) filter (where f.verdict = 'clear'),
     'matched', count(*) filter (where f.verdict = 'matched'),
     'unscannable', count(*) filter (where f.verdict = 'unscannable'),

@@ -99,9 +99,11 @@ async function sendLabel(claimed: ClaimedAction, did: Did, options: SendOptions)
     ? await options.prove({ did, collection, rkey, blobCid, signal: options.signal })
     : undefined
   if (proof !== undefined && proof.kind !== 'proved') return { outcome: withoutProof(proof) }
+  // A negation names the version that the label named: consumers tell labels apart by it.
+  const cid = proof?.recordCid ?? claimed.detail?.cid
   const label = await options.sign({
     uri: `at://${did}/${collection}/${rkey}`,
-    ...(proof && { cid: proof.recordCid }),
+    ...(cid !== undefined && { cid }),
     val,
     neg: !claimed.applied,
     cts: new Date(options.nowMs).toISOString(),

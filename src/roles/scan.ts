@@ -26,8 +26,10 @@ export async function scan(
   signal: AbortSignal,
 ): Promise<void> {
   const startedMs = options.clock()
-  const input = await scanOrFree(job, options, signal)
-  const settled = await settleAgain(input, options)
+  const { input, settled } = await scanAndSettle(job, options, signal).catch((error: unknown) => {
+    options.telemetry.requestEnded({ kind: 'scan', ms: options.clock() - startedMs, failed: true })
+    throw error
+  })
   options.onSettled(settled)
   if (settled.result !== 'settled' || !('found' in input)) return
   const { found } = input
@@ -44,6 +46,15 @@ export async function scan(
       ...(settled.case_file !== null && { caseNumber: settled.case_file }),
     })
   }
+}
+
+async function scanAndSettle(
+  job: ScanJob,
+  options: ScanRoleOptions,
+  signal: AbortSignal,
+): Promise<{ input: SettleInput; settled: Settled }> {
+  const input = await scanOrFree(job, options, signal)
+  return { input, settled: await settleAgain(input, options) }
 }
 
 /** When this process stops in the middle, the job is freed at once instead of counting as a crash. */

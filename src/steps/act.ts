@@ -26,7 +26,8 @@ export type ClaimedAction = {
   attempts: number
   /** What we write into the other side's `ref`; the same for every revision of a subject. */
   ref: string
-  detail: { val?: string } | null
+  /** Of a label: its value; of a negation also the record version that the label named. */
+  detail: { val?: string; cid?: string } | null
   account: number
   did: string | null
   /** sha2-256 digest, hex, of the blob that caused it. */

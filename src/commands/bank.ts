@@ -1,0 +1,46 @@
+// bank: the banks of known items and what may be done when something matches them.
+import type { Command } from 'commander'
+import { listBanks } from '../banks/bank-store.ts'
+import type { Io } from './io.ts'
+import { addBankContents } from './bank-contents.ts'
+import { addBankPolicy } from './bank-policy.ts'
+import { addBankShow } from './bank-show.ts'
+import { withExamples } from './examples.ts'
+import { printRows } from './output.ts'
+import type { Column } from './output.ts'
+import { withSession } from './session.ts'
+
+type BankRow = Awaited<ReturnType<typeof listBanks>>[number]
+
+export function addBank(program: Command, io: Io): void {
+  const command = program
+    .command('bank')
+    .description('banks of known items: list, create, set, add, remove, show')
+  withExamples(
+    command
+      .command('list')
+      .description('the banks with their modes and sizes')
+      .option('--json', 'print the result as JSON')
+      .action(async (options: { json?: boolean }) => {
+        const rows = await withSession(io, ({ db }) => listBanks(db))
+        const none = 'There is no bank yet: bank create NAME'
+        printRows(io, options, 'banks', rows, columns, none)
+      }),
+    ['bank list', 'bank list --json'],
+  )
+  addBankPolicy(command, io)
+  addBankContents(command, io)
+  addBankShow(command, io)
+}
+
+const columns: Column<BankRow>[] = [
+  { head: 'bank', cell: (row) => row.name },
+  { head: 'mode', cell: (row) => row.mode },
+  { head: 'class', cell: (row) => row.class },
+  { head: 'contents', cell: (row) => row.contents, align: 'right' },
+  { head: 'signals', cell: (row) => row.signals, align: 'right' },
+  { head: 'exact', cell: (row) => row.policy.exact },
+  { head: 'perceptual', cell: (row) => `${row.policy.perceptual} (≤ ${row.policy.pdqDistanceMax})` },
+  { head: 'actions', cell: (row) => row.policy.actions.join(', ') },
+  { head: 'label', cell: (row) => row.policy.label ?? '' },
+]
