@@ -32,12 +32,15 @@ export type PipelineOptions = {
 
 export const pipelineLimits = {
   crashesMax: 3,
-  hostsPerRun: 5,
+  triesPerRun: 8,
+  accountsPerHost: 3,
   lookupsAtOnce: 16,
   /** A blob that no host gave within this time is unscannable; a person may still retry it. */
   ageMsMax: 72 * 3600 * 1000,
   /** A blob may be announced before its host serves it; after these tries it is `not-found`. */
   notFoundTries: 5,
+  /** A blob that a bank names by its CID alone, and that no act follows from, is looked for this often before it is decided. */
+  triesBeforeCidAlone: 3,
   retryMsMin: 2_000,
   retryMsMax: 3600 * 1000,
 } as const
@@ -74,9 +77,12 @@ export async function scanBlob(
     const known = { ...hashed, bytes: got.bytes.length }
     return conclude(job, known, got.tries, options, signal)
   }
-  if (matchedByCid) return { ...early, tries: got.tries }
   const deferred = deferral(job, got, options.clock())
-  if (deferred !== undefined) return { job, tries: got.tries, nowMs: options.clock(), deferred }
+  // What the bytes may add is waited for a little; then what the CID alone tells is decided.
+  const waits = !matchedByCid || job.attempts < pipelineLimits.triesBeforeCidAlone
+  if (deferred !== undefined && waits)
+    return { job, tries: got.tries, nowMs: options.clock(), deferred }
+  if (matchedByCid) return { ...early, tries: got.tries }
   return conclude(job, { ...byCid, unscannable: got.reason }, got.tries, options, signal)
 }
 
@@ -183,7 +189,10 @@ async function locate(
 type NoBytes = { tries: TryRecord[]; reason: UnscannableReason; untilMs?: number }
 type Bytes = { tries: TryRecord[]; bytes: Uint8Array; contentType?: string }
 
-/** Asks each host that knows the blob, once, until one gives bytes that are the CID's. */
+/**
+ * Asks the hosts that know the blob until one gives bytes that are the CID's. A host is asked for one account; where that
+ * account lost the blob, another account's copy on the same host may still be there.
+ */
 async function fetchFromAnyHost(
   job: ScanJob,
   options: PipelineOptions,
@@ -192,10 +201,14 @@ async function fetchFromAnyHost(
   const blobCid = blobCidOf(job.cid)
   const tries: TryRecord[] = []
   const failed: { reason: HostReason; untilMs?: number }[] = []
-  const asked = new Set<string>()
+  const asked = new Map<string, { accounts: number; settled: boolean }>()
 
   for (const did of new Set(job.sightings.map((place) => place.did))) {
-    if (asked.size >= pipelineLimits.hostsPerRun) break
+    if (failed.length >= pipelineLimits.triesPerRun) {
+      // There are more hosts: the next run asks those.
+      failed.push({ reason: failed[0]?.reason ?? 'not-found', untilMs: options.clock() })
+      break
+    }
     const host = await options.resolver.pdsOf(did, { signal })
     if (host.kind !== 'found') {
       failed.push({
@@ -204,8 +217,11 @@ async function fetchFromAnyHost(
       })
       continue
     }
-    if (asked.has(host.pds)) continue
-    asked.add(host.pds)
+    const before = asked.get(host.pds) ?? { accounts: 0, settled: false }
+    if (before.settled || before.accounts >= pipelineLimits.accountsPerHost) continue
+    asked.set(host.pds, before)
+    before.accounts += 1
+    before.settled = true
     const earlier = earlierAnswer(job.tries, host.pds, options.clock())
     if (earlier !== undefined) {
       failed.push(earlier)
@@ -216,6 +232,7 @@ async function fetchFromAnyHost(
       tries.push({ host: outcome.host, outcome: 'ok' })
       return { tries, ...pickBytes(outcome) }
     }
+    before.settled = !mayChange(outcome.reason)
     const untilMs =
       outcome.kind === 'deferred'
         ? outcome.untilMs
@@ -242,7 +259,8 @@ async function fetchFromAnyHost(
 
   const waiting = failed.filter((one) => one.untilMs !== undefined)
   const untilMs = Math.min(...waiting.map((one) => one.untilMs as number))
-  const reason = (waiting[0] ?? failed[0])?.reason ?? 'no-host'
+  const changing = failed.find((one) => mayChange(one.reason))
+  const reason = (waiting[0] ?? changing ?? failed[0])?.reason ?? 'no-host'
   return { tries, reason, ...(waiting.length > 0 && { untilMs }) }
 }
 

@@ -118,7 +118,8 @@ function settlePayload(input: SettleInput): object {
     cid: job.cid,
     token: job.token,
     generation: job.generation,
-    tries: input.tries.map((made) => ({
+    // A host asked for two accounts has one row: what it said last.
+    tries: [...new Map(input.tries.map((made) => [made.host, made])).values()].map((made) => ({
       host: made.host,
       outcome: made.outcome,
       until: made.untilMs === undefined ? null : new Date(made.untilMs),
