@@ -21,4 +21,10 @@ export type Bench = {
   run(options: BenchOptions): Promise<BenchResult>
 }
 
-export type ReportLine = Figures & { bench: string; machine: Machine; quick: boolean }
+/** The last line of a run, in JSON: this, and the figures beside it. */
+export type ReportLine = {
+  bench: string
+  machine: Machine
+  quick: boolean
+  [figure: string]: unknown
+}

@@ -37,10 +37,10 @@ export async function startHelper<Ready>(
   }
 }
 
-/** For the helper's side. */
-export function helperInput<Input>(): Input {
+/** For the helper's side: what startHelper was given. */
+export function helperInput(): unknown {
   process.once('disconnect', () => process.exit(0))
-  return JSON.parse(process.argv[2] ?? '{}') as Input
+  return JSON.parse(process.argv[2] ?? '{}')
 }
 
 export function tellReady(ready: object): void {

@@ -11,7 +11,7 @@ export type IngestRelayReady = { url: string; bytes: number }
 const framesPerAccount = 10
 const createdAt = '2026-11-21T00:00:00.000Z'
 
-const { frames } = helperInput<IngestRelayInput>()
+const { frames } = helperInput() as IngestRelayInput
 const relay = await startFakeRelay()
 let bytes = 0
 for (let seq = 1; seq <= frames; seq++) {

@@ -3,7 +3,9 @@
 //   npm run bench -- --help         the names
 //   npm run bench -- storage        one bench
 //   npm run bench -- all --quick    each of them, a line of JSON each
-import { errorMessage } from '../src/domain/errors.ts'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import type { Bench, ReportLine } from './bench.ts'
 import { describeMachine } from './machine.ts'
 import { printTable } from './print-table.ts'
@@ -12,6 +14,9 @@ import { printTable } from './print-table.ts'
 const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   e2e: () => import('./e2e.ts'),
   ingest: () => import('./ingest.ts'),
+  ledger: () => import('./ledger.ts'),
+  pdq: () => import('./pdq.ts'),
+  pipeline: () => import('./pipeline.ts'),
   storage: () => import('./storage.ts'),
 }
 
@@ -36,19 +41,35 @@ async function main(args: string[]): Promise<number> {
   const stop = new AbortController()
   const interrupt = () => stop.abort(new Error('interrupted'))
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
-  const wanted = name === 'all' ? Object.keys(benches) : [name]
-  let code = 0
-  for (const one of wanted) {
-    if (stop.signal.aborted) return 130
-    try {
-      await measure(one, { quick: flags.includes('--quick'), signal: stop.signal })
-    } catch (error) {
-      console.error(`bench ${one}: ${errorMessage(error)}`)
-      if (process.env['BENCH_STACK'] !== undefined) console.error(error)
-      code = stop.signal.aborted ? 130 : 1
-    }
+  if (name === 'all') return await runEach(flags, stop.signal)
+  try {
+    await measure(name, { quick: flags.includes('--quick'), signal: stop.signal })
+    return 0
+  } catch (error) {
+    console.error(`bench ${name}: ${stop.signal.aborted ? 'interrupted' : withStack(error)}`)
+    return stop.signal.aborted ? 130 : 1
   }
-  return code
+}
+
+/** Each in a process of its own, so that none inherits warm code or memory from the one before. */
+async function runEach(flags: string[], signal: AbortSignal): Promise<number> {
+  let worst = 0
+  for (const name of Object.keys(benches)) {
+    if (signal.aborted) return 130
+    const child = spawn(process.execPath, [fileURLToPath(import.meta.url), name, ...flags], {
+      stdio: 'inherit',
+    })
+    const pass = () => void child.kill('SIGTERM')
+    signal.addEventListener('abort', pass, { once: true })
+    const [code] = (await once(child, 'exit')) as [number | null]
+    signal.removeEventListener('abort', pass)
+    worst = Math.max(worst, code ?? 1)
+  }
+  return signal.aborted ? 130 : worst
+}
+
+function withStack(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 async function measure(

@@ -43,7 +43,8 @@ try {
   await createProgram(io).parseAsync(argv)
 } catch (error) {
   process.exitCode = exitCodeOf(error)
-  io.err(`blobwatch: ${errorMessage(error)}`)
+  // Commander's own errors come without a message: it has said all already.
+  if (errorMessage(error) !== '') io.err(`blobwatch: ${errorMessage(error)}`)
   if (
     !(error instanceof UsageError) &&
     error instanceof Error &&

@@ -31,7 +31,13 @@ export type OpenDatabase = AsyncDisposable & {
 
 export async function openDatabase(
   config: Pick<Config, 'databaseUrl' | 'databaseOwnerUrl' | 'dataDir'>,
-  options: { log: Log; connectionsMax: number; fast?: boolean; migrate?: boolean },
+  options: {
+    log: Log
+    connectionsMax: number
+    fast?: boolean
+    migrate?: boolean
+    upkeep?: boolean
+  },
 ): Promise<OpenDatabase> {
   await using stack = new AsyncDisposableStack()
   const { log } = options
@@ -46,9 +52,16 @@ export async function openDatabase(
   const app = connect(where.appAddress, { ...settings, max: options.connectionsMax })
   stack.defer(() => app.end({ timeout: 2 }))
   if (options.migrate !== false) {
-    await migrate({ address: where.ownerAddress, folder: migrationsFolder, log })
-    if (where.appRole !== undefined) await grantApplication(owner, where.appRole)
-    await ensureRoom(owner, Date.now())
+    const applied = await migrate({
+      address: where.ownerAddress,
+      folder: migrationsFolder,
+      log,
+    })
+    // A command finds all of this done by the service or by the command before it.
+    if (applied.length > 0 || options.upkeep === true) {
+      if (where.appRole !== undefined) await grantApplication(owner, where.appRole)
+      await ensureRoom(owner, Date.now())
+    }
   }
   const kept = stack.move()
   return {

@@ -4,7 +4,6 @@
 // leases freed; the ledger appends what that left behind; all of it within ten seconds.
 import { bankBookLimits } from './banks/bank-book.ts'
 import { lead } from './db/lead.ts'
-import { openSession } from './db/session.ts'
 import { sqlState } from './db/failure.ts'
 import { FatalError, errorMessage } from './domain/errors.ts'
 import { createSequencer } from './ledger/sequencer.ts'
@@ -14,6 +13,7 @@ import { act, claimActWork } from './roles/act.ts'
 import { claimUrls, resolveUrl } from './roles/announced-url.ts'
 import { followFirehose } from './roles/follow.ts'
 import { noteCounts, sweepOld, trimBlobs, workRemovals } from './roles/keep-house.ts'
+import { openLeadSession } from './roles/lead-session.ts'
 import { measure } from './roles/measure.ts'
 import { claimRematch, runRematch } from './roles/rematch.ts'
 import { claimScanWork, scan } from './roles/scan.ts'
@@ -194,7 +194,7 @@ async function appendLoop({ parts, health, stop }: Context): Promise<void> {
   try {
     await lead({
       open: () =>
-        openSession(parts.database.appAddress, {
+        openLeadSession(parts.database.appAddress, {
           applicationName: 'blobwatch ledger',
           log: parts.log,
         }),

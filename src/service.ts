@@ -83,6 +83,7 @@ async function makeParts(
       log,
       connectionsMax: config.scanSlots + 8,
       fast: options.fastDatabase ?? false,
+      upkeep: true,
     }),
   )
   const db = database.app

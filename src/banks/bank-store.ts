@@ -181,7 +181,9 @@ export async function readForIndex(db: Database, sinceGeneration: number) {
         select content from bank_change where generation > ${sinceGeneration} and content is not null)`,
   )
   const banks = new Map(bankRows.map((row) => [row.id, toBank(row)]))
-  const contents = rows.map((row) => ({
+  // A bank made between the two looks, with its first content, comes with the next generation.
+  const known = rows.filter((row) => banks.has(row.bank))
+  const contents = known.map((row) => ({
     id: row.id,
     bankId: row.bank,
     disableUntilTs: row.disable_until_ts,

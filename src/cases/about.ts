@@ -12,7 +12,12 @@ export type About = {
   caseNumber?: number
 }
 
-export type Place = { did: string | null; account: number; collection: string | null; rkey: string | null }
+export type Place = {
+  did: string | null
+  account: number
+  collection: string | null
+  rkey: string | null
+}
 export type SightingRow = Place & { cid: Hex; source: string; at: Date }
 export type MatchRow = {
   cid: Hex
@@ -54,7 +59,14 @@ export type ActionRow = Place & {
   intentSeq: number | null
   resultSeq: number | null
 }
-export type LabelRow = { seq: number; uri: string; val: string; neg: boolean; cts: string; src: string }
+export type LabelRow = {
+  seq: number
+  uri: string
+  val: string
+  neg: boolean
+  cts: string
+  src: string
+}
 export type SubjectRow = Place & {
   kind: string
   cid: Hex | null
@@ -64,7 +76,11 @@ export type SubjectRow = Place & {
   observedAt: Date | null
 }
 
-export async function sightingsAbout(db: Database, about: About, limit: number): Promise<SightingRow[]> {
+export async function sightingsAbout(
+  db: Database,
+  about: About,
+  limit: number,
+): Promise<SightingRow[]> {
   const { account, cid, collection, rkey } = filled(about)
   return ask(
     'read the sightings',
@@ -79,7 +95,11 @@ export async function sightingsAbout(db: Database, about: About, limit: number):
   )
 }
 
-export async function matchesOf(db: Database, cids: readonly Hex[], limit: number): Promise<MatchRow[]> {
+export async function matchesOf(
+  db: Database,
+  cids: readonly Hex[],
+  limit: number,
+): Promise<MatchRow[]> {
   return ask(
     'read the matches',
     db<MatchRow[]>`
@@ -90,7 +110,11 @@ export async function matchesOf(db: Database, cids: readonly Hex[], limit: numbe
   )
 }
 
-export async function decisionsAbout(db: Database, about: About, limit: number): Promise<DecisionRow[]> {
+export async function decisionsAbout(
+  db: Database,
+  about: About,
+  limit: number,
+): Promise<DecisionRow[]> {
   const { account, cid, collection, rkey, caseNumber } = filled(about)
   return ask(
     'read the decisions',
@@ -109,7 +133,11 @@ export async function decisionsAbout(db: Database, about: About, limit: number):
 }
 
 /** A record with several pictures has one action: it is about each of them, whichever caused it first. */
-export async function actionsAbout(db: Database, about: About, limit: number): Promise<ActionRow[]> {
+export async function actionsAbout(
+  db: Database,
+  about: About,
+  limit: number,
+): Promise<ActionRow[]> {
   const { account, cid, collection, rkey, caseNumber } = filled(about)
   return ask(
     'read the actions',
@@ -155,7 +183,11 @@ export async function labelsAbout(
 }
 
 /** What we aim at for the account's things, what the other side last said, and what a person released. */
-export async function subjectsAbout(db: Database, about: About, limit: number): Promise<SubjectRow[]> {
+export async function subjectsAbout(
+  db: Database,
+  about: About,
+  limit: number,
+): Promise<SubjectRow[]> {
   const { account, cid, collection, rkey } = filled(about)
   return ask(
     'read the subjects',

@@ -44,7 +44,11 @@ export async function caseHead(db: Database, caseNumber: number): Promise<CaseHe
   return head
 }
 
-export async function caseBlobs(db: Database, caseNumber: number, limit: number): Promise<BlobRow[]> {
+export async function caseBlobs(
+  db: Database,
+  caseNumber: number,
+  limit: number,
+): Promise<BlobRow[]> {
   return ask(
     'read the blobs of the case',
     db<BlobRow[]>`
@@ -67,7 +71,9 @@ export async function caseHistory(db: Database, caseNumber: number): Promise<Cas
 export async function caseOf(db: Database, cid: Hex): Promise<number | undefined> {
   const [row] = await ask(
     'find the case of the blob',
-    db<{ id: number }[]>`select case_file as id from case_blob where blob_cid = decode(${cid}, 'hex')`,
+    db<
+      { id: number }[]
+    >`select case_file as id from case_blob where blob_cid = decode(${cid}, 'hex')`,
   )
   return row?.id
 }
@@ -82,7 +88,12 @@ export async function blobRow(db: Database, cid: Hex): Promise<BlobRow | undefin
   return row
 }
 
-export type OpenScan = { reason: string; attempts: number; nextAt: Date; tries: { host: string; outcome: string }[] }
+export type OpenScan = {
+  reason: string
+  attempts: number
+  nextAt: Date
+  tries: { host: string; outcome: string }[]
+}
 
 /** The scan that is still to come, and what hosts have said so far. */
 export async function openScan(db: Database, cid: Hex): Promise<OpenScan | undefined> {

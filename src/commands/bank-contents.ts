@@ -23,7 +23,9 @@ export function addBankContents(command: Command, io: Io): void {
   withExamples(
     command
       .command('add')
-      .description('add known items: files, one content each, or signals, which together are one content')
+      .description(
+        'add known items: files, one content each, or signals, which together are one content',
+      )
       .argument('<BANK>', 'the bank')
       .argument('[FILE...]', 'files; - is stdin')
       .option('--sha256 <HEX>', 'a signal')
@@ -32,7 +34,9 @@ export function addBankContents(command: Command, io: Io): void {
       .option('--pdq <HEX>', 'a signal')
       .option('--note <TEXT>', 'kept with each content')
       .option('--json', 'print the result as JSON')
-      .action((bank: string, files: string[], options: AddOptions) => runAdd(io, bank, files, options)),
+      .action((bank: string, files: string[], options: AddOptions) =>
+        runAdd(io, bank, files, options),
+      ),
     [
       'bank add SPAM advert.png --note "coin advert"',
       'bank add KNOWN_BAD --md5 9e107d9d372bb6826bd81d3542a419d6',
@@ -41,7 +45,9 @@ export function addBankContents(command: Command, io: Io): void {
   withExamples(
     command
       .command('remove')
-      .description('remove a content: it matches nothing from now on; what it caused stays as it is')
+      .description(
+        'remove a content: it matches nothing from now on; what it caused stays as it is',
+      )
       .argument('<BANK>', 'the bank')
       .argument('<CONTENT>', 'the number that bank show prints')
       .option('--json', 'print the result as JSON')
@@ -148,6 +154,9 @@ async function runRemove(
       nowMs: session.nowMs(),
     })
     if (options.json === true) printJson(io, { bank, content, removed: true })
-    else io.out(`content ${content} removed from ${bank}: it matches nothing from now on. What it caused stays; case overturn takes that back.`)
+    else
+      io.out(
+        `content ${content} removed from ${bank}: it matches nothing from now on. What it caused stays; case overturn takes that back.`,
+      )
   })
 }

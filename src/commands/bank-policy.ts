@@ -30,7 +30,11 @@ export function addBankPolicy(command: Command, io: Io): void {
     .command('create')
     .description('make a bank')
     .argument('<NAME>', 'UPPER_WITH_UNDERSCORE')
-    .option('--mode <MODE>', `${modes.join(', ')}; the deployment's own mode is the upper bound`, 'observe')
+    .option(
+      '--mode <MODE>',
+      `${modes.join(', ')}; the deployment's own mode is the upper bound`,
+      'observe',
+    )
     .option(
       '--class <CLASS>',
       'restricted (child abuse, intimate images, lists under agreement: nothing published may name it) or open',
@@ -109,7 +113,10 @@ async function runSet(io: Io, name: string, options: PolicyOptions): Promise<voi
     })
     const after = await bankNamed(session.db, name)
     if (options.json === true) printJson(io, { bank: after })
-    else io.out(`bank ${name} changed: mode ${after.mode}, policy ${after.policy.version}, in force within a second.`)
+    else
+      io.out(
+        `bank ${name} changed: mode ${after.mode}, policy ${after.policy.version}, in force within a second.`,
+      )
   })
 }
 
@@ -117,7 +124,9 @@ function parsePolicy(options: PolicyOptions): Partial<Omit<BankPolicy, 'version'
   const { exact, perceptual, pdqDistance, label, actions, preserve } = options
   return {
     ...(exact !== undefined && { exact: parseOneOf(exact, '--exact', answers) }),
-    ...(perceptual !== undefined && { perceptual: parseOneOf(perceptual, '--perceptual', answers) }),
+    ...(perceptual !== undefined && {
+      perceptual: parseOneOf(perceptual, '--perceptual', answers),
+    }),
     ...(pdqDistance !== undefined && {
       pdqDistanceMax: parseWhole(pdqDistance, '--pdq-distance', { min: 0, max: 31 }),
     }),

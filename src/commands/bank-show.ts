@@ -31,7 +31,9 @@ async function run(io: Io, name: string, options: ShowOptions): Promise<void> {
   await withSession(io, async ({ db }) => {
     const bank = await bankNamed(db, name)
     if (withValues && (bank.class === 'restricted' || bank.confidential)) {
-      throw new UsageError(`${name} is ${bank.confidential ? 'confidential' : bank.class}: its signals are not shown`)
+      throw new UsageError(
+        `${name} is ${bank.confidential ? 'confidential' : bank.class}: its signals are not shown`,
+      )
     }
     const { limit, offset } = page
     const read = await listContents(db, { bank: bank.id, withValues, limit: limit + 1, offset })
@@ -62,7 +64,13 @@ const columns: Column<ContentRow>[] = [
   { head: 'added', cell: (row) => shortTime(row.addedAt) },
   { head: 'state', cell: stateOf },
   { head: 'matched blobs', cell: (row) => row.matchedBlobs, align: 'right' },
-  { head: 'signals', cell: (row) => row.signals.map(({ type, value }) => (value === undefined ? type : `${type} ${value}`)).join('\n') },
+  {
+    head: 'signals',
+    cell: (row) =>
+      row.signals
+        .map(({ type, value }) => (value === undefined ? type : `${type} ${value}`))
+        .join('\n'),
+  },
   { head: 'note', cell: (row) => row.note ?? '' },
 ]
 

@@ -40,7 +40,10 @@ const columns: Column<BankRow>[] = [
   { head: 'contents', cell: (row) => row.contents, align: 'right' },
   { head: 'signals', cell: (row) => row.signals, align: 'right' },
   { head: 'exact', cell: (row) => row.policy.exact },
-  { head: 'perceptual', cell: (row) => `${row.policy.perceptual} (≤ ${row.policy.pdqDistanceMax})` },
+  {
+    head: 'perceptual',
+    cell: (row) => `${row.policy.perceptual} (≤ ${row.policy.pdqDistanceMax})`,
+  },
   { head: 'actions', cell: (row) => row.policy.actions.join(', ') },
   { head: 'label', cell: (row) => row.policy.label ?? '' },
 ]

@@ -18,7 +18,8 @@ const noteCharsMax = 2000
 
 const verbs = {
   confirm: 'it is what it matched: do what waits',
-  release: 'it is not, or nothing shall be done: what waits ends, and nothing is done about it again',
+  release:
+    'it is not, or nothing shall be done: what waits ends, and nothing is done about it again',
   overturn: 'it was wrong: take back what was done',
 } as const satisfies Partial<Record<CaseVerb, string>>
 

@@ -103,8 +103,16 @@ function printHead(io: Io, head: CaseHead): void {
     ['state', head.state],
     ['why', head.reason],
     ['opened', shortTime(head.openedAt)],
-    ['decided', head.decidedAt === null ? undefined : `${shortTime(head.decidedAt)} by ${head.decidedBy ?? 'nobody'}`],
-    ['concerns', `${count(head.blobs, 'blob')} in ${count(head.places, 'place')} of ${count(head.accounts, 'account')}`],
+    [
+      'decided',
+      head.decidedAt === null
+        ? undefined
+        : `${shortTime(head.decidedAt)} by ${head.decidedBy ?? 'nobody'}`,
+    ],
+    [
+      'concerns',
+      `${count(head.blobs, 'blob')} in ${count(head.places, 'place')} of ${count(head.accounts, 'account')}`,
+    ],
   ])
 }
 

@@ -25,7 +25,11 @@ export function addCase(program: Command, io: Io): void {
     .option('--state <STATE>', `${caseStates.join(', ')} or all`, 'open')
     .option('--json', 'print the result as JSON')
     .action((options: ListOptions) => runList(io, options))
-  withExamples(addPaging(list), ['case list', 'case list --state confirmed --limit 10', 'case list --json'])
+  withExamples(addPaging(list), [
+    'case list',
+    'case list --state confirmed --limit 10',
+    'case list --json',
+  ])
   addCaseShow(command, io)
   addCaseVerbs(command, io)
 }

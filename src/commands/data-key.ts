@@ -25,7 +25,9 @@ export async function findDataKey(
     db<{ id: string | null }[]>`select data_key_id as id from deployment`,
   )
   if (deployment !== undefined && deployment.id !== dataKey.id) {
-    throw new UsageError('this database was made with another data key: set BLOBWATCH_DATA_KEY to it')
+    throw new UsageError(
+      'this database was made with another data key: set BLOBWATCH_DATA_KEY to it',
+    )
   }
   return dataKey
 }

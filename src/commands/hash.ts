@@ -12,11 +12,17 @@ export function addHash(program: Command, io: Io): void {
   withExamples(
     program
       .command('hash')
-      .description('print the signals of files: digests, PDQ with its quality, kind, why unscannable')
+      .description(
+        'print the signals of files: digests, PDQ with its quality, kind, why unscannable',
+      )
       .argument('<FILE...>', 'files; - is stdin')
       .option('--json', 'print the result as JSON')
       .action((files: string[], options: { json?: boolean }) => run(io, files, options)),
-    ['hash picture.jpg', 'hash --json *.png', 'curl -s https://example.com/a.jpg | blobwatch hash -'],
+    [
+      'hash picture.jpg',
+      'hash --json *.png',
+      'curl -s https://example.com/a.jpg | blobwatch hash -',
+    ],
   )
 }
 
@@ -46,7 +52,8 @@ function printFile(io: Io, one: HashedFile, apart: boolean): void {
     return
   }
   const { signals } = one
-  const low = (signals.pdq?.quality ?? 100) < pdqQualityMin ? `, under ${pdqQualityMin}: not compared` : ''
+  const low =
+    (signals.pdq?.quality ?? 100) < pdqQualityMin ? `, under ${pdqQualityMin}: not compared` : ''
   printFacts(io, [
     ['file', one.file],
     ['bytes', one.bytes],

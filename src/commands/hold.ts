@@ -18,7 +18,9 @@ export function addHold(program: Command, io: Io): void {
   const command = program.command('hold').description('what does not move by itself')
   const list = command
     .command('list')
-    .description('actions that are held, wait or were given up, and held contents: why and what to do')
+    .description(
+      'actions that are held, wait or were given up, and held contents: why and what to do',
+    )
     .option('--json', 'print the result as JSON')
     .action((options: ListOptions) => runList(io, options))
   withExamples(addPaging(list), ['hold list', 'hold list --json'])
@@ -59,13 +61,21 @@ async function runList(io: Io, options: ListOptions): Promise<void> {
       'No action waits.',
     )
     tellMore(io, page, more)
-    printSection(io, 'Bank contents set aside by a flood (their matches wait for a person)', contents, [
-      { head: 'bank', cell: (row) => row.bank },
-      { head: 'content', cell: (row) => row.content, align: 'right' },
-      { head: 'since', cell: (row) => shortTime(row.heldAt) },
-      { head: 'held actions', cell: (row) => row.actions, align: 'right' },
-      { head: 'what to do', cell: (row) => `if it is wrong: bank remove ${row.bank} ${row.content}` },
-    ])
+    printSection(
+      io,
+      'Bank contents set aside by a flood (their matches wait for a person)',
+      contents,
+      [
+        { head: 'bank', cell: (row) => row.bank },
+        { head: 'content', cell: (row) => row.content, align: 'right' },
+        { head: 'since', cell: (row) => shortTime(row.heldAt) },
+        { head: 'held actions', cell: (row) => row.actions, align: 'right' },
+        {
+          head: 'what to do',
+          cell: (row) => `if it is wrong: bank remove ${row.bank} ${row.content}`,
+        },
+      ],
+    )
     printSection(io, 'Open cases without an action', idle, [
       { head: 'case', cell: (row) => row.caseNumber, align: 'right' },
       { head: 'why', cell: (row) => row.reason },

@@ -15,7 +15,9 @@ export function addLedgerExport(command: Command, io: Io): void {
   withExamples(
     command
       .command('export')
-      .description('write a copy of all entries as JSON Lines; a file that exists is not overwritten')
+      .description(
+        'write a copy of all entries as JSON Lines; a file that exists is not overwritten',
+      )
       .argument('<FILE>', 'where to')
       .option('--json', 'print the result as JSON')
       .action((file: string, options: { json?: boolean }) => run(io, file, options)),
@@ -44,6 +46,9 @@ async function run(io: Io, file: string, options: { json?: boolean }): Promise<v
     })
     const at = head === undefined ? undefined : `${head.size}:${head.hash}`
     if (options.json === true) printJson(io, { file, entries, head: at ?? null })
-    else io.out(`${count(entries, 'entry', 'entries')} written to ${file}${at === undefined ? '' : `, head ${at}`}`)
+    else
+      io.out(
+        `${count(entries, 'entry', 'entries')} written to ${file}${at === undefined ? '' : `, head ${at}`}`,
+      )
   })
 }

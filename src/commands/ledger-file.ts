@@ -19,7 +19,10 @@ export async function* readLedgerFile(
 ): AsyncGenerator<StoredEntry | { problem: string }> {
   let number = 0
   try {
-    for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
+    for await (const line of createInterface({
+      input: createReadStream(path),
+      crlfDelay: Infinity,
+    })) {
       number += 1
       yield parseLine(line) ?? { problem: `line ${number} is not an entry` }
     }

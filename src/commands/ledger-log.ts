@@ -19,7 +19,9 @@ export function addLedgerLog(command: Command, io: Io): void {
   withExamples(
     command
       .command('log')
-      .description('the newest entries as they are written; personal values are commitments in them')
+      .description(
+        'the newest entries as they are written; personal values are commitments in them',
+      )
       .option('--follow', 'go on as entries are appended, until Ctrl-C; with --json a line each')
       .option('--type <TYPE>', 'only this type, for example action.result')
       .option('--limit <N>', 'how many to begin with', '20')
@@ -29,7 +31,13 @@ export function addLedgerLog(command: Command, io: Io): void {
   )
 }
 
-type Shown = { seq: number; t: string; type: string; actor: Record<string, unknown>; pub: object }
+type Shown = {
+  seq: number
+  t: string
+  type: string
+  actor: { kind?: string; principal?: number }
+  pub: object
+}
 
 async function run(io: Io, options: LogOptions): Promise<void> {
   const limit = parseWhole(options.limit, '--limit', { min: 1, max: pageLimits.rowsMax })
@@ -74,6 +82,6 @@ function parseStored(entry: StoredEntry): Shown {
 function line(entry: Shown, { json }: LogOptions): string {
   if (json === true) return JSON.stringify(entry)
   const { principal, kind } = entry.actor
-  const who = typeof principal === 'number' ? `p${principal}` : String(kind ?? '')
+  const who = principal === undefined ? (kind ?? '') : `p${principal}`
   return `${String(entry.seq).padStart(6)}  ${entry.t}  ${entry.type.padEnd(16)}  ${who.padEnd(6)}  ${JSON.stringify(entry.pub)}`
 }

@@ -21,9 +21,14 @@ export function addLedgerVerify(command: Command, io: Io): void {
   withExamples(
     command
       .command('verify')
-      .description('check bytes, links, order, time and commitments of every entry; exit code 1 with what does not hold')
+      .description(
+        'check bytes, links, order, time and commitments of every entry; exit code 1 with what does not hold',
+      )
       .option('--file <PATH>', 'an exported copy instead of the database')
-      .option('--expect <SIZE:HASH>', 'a head that was written down earlier: the ledger must still contain it')
+      .option(
+        '--expect <SIZE:HASH>',
+        'a head that was written down earlier: the ledger must still contain it',
+      )
       .option('--json', 'print the result as JSON')
       .action((options: VerifyOptions) => run(io, options)),
     ['ledger verify', 'ledger verify --file ledger.jsonl', 'ledger verify --expect 1200:9f86d081…'],
@@ -33,7 +38,9 @@ export function addLedgerVerify(command: Command, io: Io): void {
 async function run(io: Io, options: VerifyOptions): Promise<void> {
   const pin = options.expect === undefined ? undefined : parsePin(options.expect)
   const report =
-    options.file === undefined ? await verifyDatabase(io, pin) : await verifyFile(io, options.file, pin)
+    options.file === undefined
+      ? await verifyDatabase(io, pin)
+      : await verifyFile(io, options.file, pin)
   if (report === undefined) {
     if (options.json === true) printJson(io, { ok: pin === undefined, entries: 0, faults: [] })
     else io.out('There is no ledger yet: it begins with the first start of the service.')
@@ -51,7 +58,8 @@ async function verifyDatabase(io: Io, pin: Head | undefined): Promise<LedgerRepo
     const head = await readHead(db)
     if (head === undefined) return undefined
     const dataKey = await findDataKey(config, db)
-    if (dataKey === undefined) io.err('No data key on this machine: kept values are not compared with their commitments.')
+    if (dataKey === undefined)
+      io.err('No data key on this machine: kept values are not compared with their commitments.')
     const verifier = createVerifier(head.log)
     const pinned = createPin(pin)
     let done = 0
@@ -122,7 +130,9 @@ function printReport(io: Io, report: LedgerReport, file: string | undefined): vo
       ],
       '',
     )
-    io.out(`The ledger does NOT hold: ${count(faults.length, 'fault')} in ${count(entries, 'entry', 'entries')}.`)
+    io.out(
+      `The ledger does NOT hold: ${count(faults.length, 'fault')} in ${count(entries, 'entry', 'entries')}.`,
+    )
     return
   }
   io.out(`The ledger holds: ${count(entries, 'entry', 'entries')}, head ${entries}:${report.head}`)
@@ -131,5 +141,6 @@ function printReport(io: Io, report: LedgerReport, file: string | undefined): vo
       `${count(commitments.opened, 'kept value')} compared with their commitments; ${commitments.erased} erased or not opened.`,
     )
   }
-  if (openIntents > 0) io.out(`${count(openIntents, 'intent')} without a result yet: on the way, or in hold list.`)
+  if (openIntents > 0)
+    io.out(`${count(openIntents, 'intent')} without a result yet: on the way, or in hold list.`)
 }

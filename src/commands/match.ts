@@ -44,7 +44,8 @@ export function addMatch(program: Command, io: Io): void {
 }
 
 async function run(io: Io, what: string[], options: MatchOptions): Promise<void> {
-  const type = options.type === undefined ? undefined : parseOneOf(options.type, '--type', signalTypes)
+  const type =
+    options.type === undefined ? undefined : parseOneOf(options.type, '--type', signalTypes)
   const queries = await readQueries(io, what, type)
   const found = await withSession(io, async ({ db }) => {
     const matcher = createMemoryMatcher({ clock: Date.now })

@@ -5,6 +5,7 @@ import { actionKinds } from '../domain/bank.ts'
 import { UsageError } from '../domain/errors.ts'
 import { setPaused } from '../steps/withdraw.ts'
 import type { PauseScope } from '../steps/withdraw.ts'
+import { withExamples } from './examples.ts'
 import type { Io } from './io.ts'
 import { printJson } from './output.ts'
 import { withSession } from './session.ts'
@@ -14,7 +15,7 @@ type PauseOptions = { bank?: string; kind?: string; reason?: string; json?: bool
 
 export function addPause(program: Command, io: Io): void {
   for (const on of [true, false]) {
-    program
+    const command = program
       .command(on ? 'pause' : 'resume')
       .description(
         on
@@ -28,6 +29,12 @@ export function addPause(program: Command, io: Io): void {
       .action((options: PauseOptions) =>
         withSession(io, (session) => run(io, session, options, on)),
       )
+    withExamples(
+      command,
+      on
+        ? ['pause --reason "looking into case 7"', 'pause --bank SPAM', 'pause --kind label']
+        : ['resume', 'resume --bank SPAM'],
+    )
   }
 }
 

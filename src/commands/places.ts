@@ -1,6 +1,13 @@
 // How places, blobs and sealed rows are written for people and machines: at:// addresses and CIDs.
 import { blobCidOf } from '../domain/cid.ts'
-import type { ActionRow, DecisionRow, MatchRow, Place, SightingRow, SubjectRow } from '../cases/about.ts'
+import type {
+  ActionRow,
+  DecisionRow,
+  MatchRow,
+  Place,
+  SightingRow,
+  SubjectRow,
+} from '../cases/about.ts'
 import type { BlobRow } from '../cases/case-file.ts'
 import type { Column } from './output.ts'
 import { shortTime } from './output.ts'
@@ -8,14 +15,19 @@ import { shortTime } from './output.ts'
 /** `at://did/collection/rkey`; an upload without a record is its account. */
 export function uriOf(place: Place): string {
   const who = place.did ?? `(erased account ${place.account})`
-  if (place.collection === null || place.rkey === null) return place.did === null ? who : `at://${who}`
+  if (place.collection === null || place.rkey === null)
+    return place.did === null ? who : `at://${who}`
   return `at://${who}/${place.collection}/${place.rkey}`
 }
 
 /** For --json: the address and the CID instead of the parts they are made of. */
 export function forMachines<Row extends Place & { cid: string | null }>(row: Row) {
   const { did, account, collection, rkey, cid, ...rest } = row
-  return { uri: uriOf({ did, account, collection, rkey }), ...(cid !== null && { cid: blobCidOf(cid) }), ...rest }
+  return {
+    uri: uriOf({ did, account, collection, rkey }),
+    ...(cid !== null && { cid: blobCidOf(cid) }),
+    ...rest,
+  }
 }
 
 export function blobForMachines(row: BlobRow) {

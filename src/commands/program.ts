@@ -1,7 +1,21 @@
 // The command line: `npm run blobwatch -- VERB`. Every verb is a file here; this one is their inventory.
 import { Command } from 'commander'
 import { version } from '../version.ts'
+import { addDemo } from './demo.ts'
 import type { Io } from './io.ts'
+import { addBank } from './bank.ts'
+import { addCase } from './case.ts'
+import { addDoctor } from './doctor.ts'
+import { addGaps } from './gaps.ts'
+import { addHash } from './hash.ts'
+import { addHold } from './hold.ts'
+import { addKey } from './key.ts'
+import { addLedger } from './ledger.ts'
+import { addMatch } from './match.ts'
+import { addMigrate } from './migrate.ts'
+import { addObserve } from './observe.ts'
+import { addShow } from './show.ts'
+import { addUnscannable } from './unscannable.ts'
 import { addPause } from './pause.ts'
 import { addServe } from './serve.ts'
 
@@ -19,7 +33,26 @@ export function createProgram(io: Io): Command {
       writeErr: (text) => io.err(text.trimEnd()),
     })
     .showHelpAfterError('(--help shows what there is)')
+  program.helpCommand(false).commandsGroup('Running it:')
   addServe(program, io)
+  addDemo(program, io)
+  addMigrate(program, io)
+  addDoctor(program, io)
+  program.commandsGroup('Looking at media:')
+  addHash(program, io)
+  addMatch(program, io)
+  addBank(program, io)
+  program.commandsGroup('Deciding:')
+  addCase(program, io)
+  addHold(program, io)
   addPause(program, io)
+  addShow(program, io)
+  program.commandsGroup('Seeing what happened:')
+  addObserve(program, io)
+  addUnscannable(program, io)
+  addGaps(program, io)
+  addLedger(program, io)
+  program.commandsGroup('Letting others in:')
+  addKey(program, io)
   return program
 }

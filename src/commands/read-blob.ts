@@ -24,7 +24,8 @@ export async function withHasher<T>(io: Io, work: (hasher: Hasher) => Promise<T>
 /** `-` is stdin. Throws UsageError when the file cannot be read. */
 export async function hashFile(io: Io, hasher: Hasher, file: string): Promise<HashedFile> {
   const bytes = await readBlob(file)
-  if (bytes === undefined) return { file, bytes: fetchLimits.blobBytesMax, unscannable: 'too-large' }
+  if (bytes === undefined)
+    return { file, bytes: fetchLimits.blobBytesMax, unscannable: 'too-large' }
   const contentType = declaredTypes[extname(file).toLowerCase()]
   const outcome = await hasher.hash({
     bytes,

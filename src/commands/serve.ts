@@ -38,10 +38,11 @@ async function serve(io: Io): Promise<void> {
 }
 
 function arm(setting: string): void {
-  const [name = '', ...rest] = [setting.replace(/:(\d+)$/, ''), /:(\d+)$/.exec(setting)?.[1] ?? '1']
+  const name = setting.replace(/:\d+$/, '')
+  const count = Number(/:(\d+)$/.exec(setting)?.[1] ?? 1)
   if (!isCrashPoint(name))
     throw new UsageError(`BLOBWATCH_CRASH_POINT: there is no crash point ${name}`)
-  armCrashPoint(name, Number(rest[0]))
+  armCrashPoint(name, count)
 }
 
 async function stopped(signal: AbortSignal): Promise<void> {

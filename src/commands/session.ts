@@ -7,6 +7,7 @@ import { openDatabase } from '../service-database.ts'
 import type { OpenDatabase } from '../service-database.ts'
 import { principalId } from '../steps/withdraw.ts'
 import { createLog } from '../telemetry/log.ts'
+import type { Log } from '../telemetry/log.ts'
 import type { Io } from './io.ts'
 
 export type CommandSession = {
@@ -16,6 +17,7 @@ export type CommandSession = {
   /** The id behind decisions and changes; registered at first use. */
   principal: () => Promise<number>
   nowMs: () => number
+  log: Log
 }
 
 /** Opens what the settings name, runs the work, closes again. Log lines go to stderr, warnings and worse only. */
@@ -42,5 +44,6 @@ export async function withSession<T>(
         nowMs: Date.now(),
       }),
     nowMs: Date.now,
+    log,
   })
 }

@@ -83,7 +83,11 @@ async function showThing(io: Io, db: Database, what: string, options: ShowOption
     decisions,
     actions: await actionsAbout(db, about, limit),
     subjects: await subjectsAbout(db, about, limit),
-    labels: await labelsAbout(db, { ...about, ...(thing.uri !== undefined && { uri: thing.uri }) }, limit),
+    labels: await labelsAbout(
+      db,
+      { ...about, ...(thing.uri !== undefined && { uri: thing.uri }) },
+      limit,
+    ),
   }
   if (options.json === true) printJson(io, asDocument(what, thing, parts))
   else printThing(io, thing, parts)
@@ -100,12 +104,18 @@ type Parts = {
 
 /** undefined: well written, and never seen. Throws UsageError for anything else. */
 async function findThing(db: Database, what: string): Promise<Thing | undefined> {
-  const [, did, collection, rkey] = /^(?:at:\/\/)?(did:[^/\s]+)(?:\/([^/\s]+)\/([^/\s]+))?$/.exec(what) ?? []
+  const [, did, collection, rkey] =
+    /^(?:at:\/\/)?(did:[^/\s]+)(?:\/([^/\s]+)\/([^/\s]+))?$/.exec(what) ?? []
   if (did !== undefined) {
     const account = await accountOf(db, did)
     if (account === undefined) return undefined
-    if (collection === undefined || rkey === undefined) return { about: { account: account.id }, account }
-    return { about: { account: account.id, collection, rkey }, account, uri: `at://${did}/${collection}/${rkey}` }
+    if (collection === undefined || rkey === undefined)
+      return { about: { account: account.id }, account }
+    return {
+      about: { account: account.id, collection, rkey },
+      account,
+      uri: `at://${did}/${collection}/${rkey}`,
+    }
   }
   const cid = blobDigest(what)
   if (cid === undefined) {
@@ -152,7 +162,10 @@ function printThing(io: Io, thing: Thing, parts: Parts): void {
     ['status', account?.status],
     ['host', account?.pds ?? undefined],
     ['blob', thing.cid],
-    ['verdict', blob === undefined ? undefined : [blob.verdict, blob.reason].filter(Boolean).join(': ')],
+    [
+      'verdict',
+      blob === undefined ? undefined : [blob.verdict, blob.reason].filter(Boolean).join(': '),
+    ],
     ['kind', blob?.kind ?? undefined],
     ['bytes', blob?.bytes ?? undefined],
     ['scanned', blob === undefined ? undefined : shortTime(blob.hashedAt)],

@@ -68,7 +68,7 @@ function banksLine({ bankBook }: Pick<Parts, 'bankBook'>): string {
 
 function sandboxLine({ decoder }: Pick<Parts, 'decoder'>): string {
   return Object.entries(decoder.sandbox())
-    .map(([wall, state]) => `${wall} ${String(state)}`)
+    .map(([wall, state]) => `${wall} ${state}`)
     .join(', ')
 }
 

@@ -46,7 +46,12 @@ export type Decision = {
   label?: string
 }
 
-type Opinion = Pick<Decision, 'outcome' | 'reason' | 'mode'> & { match: Match; bank: Bank }
+type Opinion = Pick<Decision, 'outcome' | 'reason' | 'mode'> & {
+  match: Match
+  bank: Bank
+  /** What the outcome would be if nothing were in mode `observe`. */
+  would: Decision['outcome']
+}
 
 const weights = { observed: 0, held: 1, acted: 2 } as const
 
@@ -55,12 +60,12 @@ export function decide(input: DecideInput): Decision {
   const opinions = input.matches.map((match) => opinionOf(match, input)).sort(byWeight)
   const [lead] = opinions
   if (lead === undefined) throw new TypeError('decide() needs a match')
-  const agreeing = opinions.filter((opinion) => opinion.outcome === lead.outcome)
+  const agreeing = opinions.filter(
+    (opinion) => opinion.outcome === lead.outcome && opinion.would === lead.would,
+  )
   const restricted = opinions.some((opinion) => opinion.bank.class === 'restricted')
   const wants = wantedActions(agreeing, restricted, input)
-  const label = agreeing
-    .map((opinion) => opinion.bank.policy.label)
-    .find((val) => val !== undefined)
+  const label = agreeing.map(labelOf).find((val) => val !== undefined)
   const acts = lead.outcome === 'acted' && wants.length === 0
   return {
     outcome: acts ? 'held' : lead.outcome,
@@ -78,7 +83,17 @@ function opinionOf(match: Match, input: DecideInput): Opinion {
   const bank = input.banks.get(match.bankId)
   if (bank === undefined) throw new TypeError(`decide() was not given bank ${match.bankId}`)
   const mode = lowerMode(input.deploymentMode, bank.mode)
-  return { match, bank, mode, ...outcomeOf(match, bank, mode, input) }
+  const awake = lowerMode(awakened(input.deploymentMode), awakened(bank.mode))
+  const would = outcomeOf(match, bank, awake, input).outcome
+  return { match, bank, mode, would, ...outcomeOf(match, bank, mode, input) }
+}
+
+function awakened(mode: Mode): Mode {
+  return mode === 'observe' ? 'act' : mode
+}
+
+function labelOf({ bank }: Opinion): string | undefined {
+  return bank.policy.actions.includes('label') ? bank.policy.label : undefined
 }
 
 function outcomeOf(
@@ -109,10 +124,11 @@ function outcomeOf(
     : { outcome: 'held', reason: 'bank-hold' }
 }
 
-/** Strongest first: by outcome, restricted before open, digest before PDQ, nearer before farther. */
+/** Strongest first: by outcome (under `observe` by what it would be), restricted before open, digest before PDQ, nearer before farther. */
 function byWeight(a: Opinion, b: Opinion): number {
   return (
     weights[b.outcome] - weights[a.outcome] ||
+    weights[b.would] - weights[a.would] ||
     Number(b.bank.class === 'restricted') - Number(a.bank.class === 'restricted') ||
     Number(a.match.type === 'pdq') - Number(b.match.type === 'pdq') ||
     a.match.distance - b.match.distance ||
@@ -131,7 +147,7 @@ function wantedActions(opinions: Opinion[], restricted: boolean, input: DecideIn
     label: isRecord && input.canLabel && !restricted,
   }
   const asked = new Set(opinions.flatMap((opinion) => opinion.bank.policy.actions))
-  const labelled = opinions.some((opinion) => opinion.bank.policy.label !== undefined)
+  const labelled = opinions.some((opinion) => labelOf(opinion) !== undefined)
   return (['takedown-blob', 'takedown-record', 'label'] as const).filter(
     (kind) => asked.has(kind) && permitted[kind] && (kind !== 'label' || labelled),
   )

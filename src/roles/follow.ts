@@ -1,12 +1,12 @@
 // Follows the firehose while this process leads it; the others wait for the lead.
 import { lead } from '../db/lead.ts'
-import { openSession } from '../db/session.ts'
 import { ask, callStep } from '../db/client.ts'
 import type { Parts } from '../service.ts'
 import type { Health } from '../service-health.ts'
 import { createFirehose } from '../sources/firehose.ts'
 import type { StoredCursor } from '../sources/firehose-options.ts'
 import { createTakeIn } from '../steps/take-in.ts'
+import { openLeadSession } from './lead-session.ts'
 
 export async function followFirehose(options: {
   parts: Parts
@@ -79,7 +79,7 @@ export async function followFirehose(options: {
 
   await lead({
     open: () =>
-      openSession(parts.database.appAddress, { applicationName: 'blobwatch firehose', log }),
+      openLeadSession(parts.database.appAddress, { applicationName: 'blobwatch firehose', log }),
     lockKey: options.lockKey,
     raiseEpoch: async () => {
       cursor = await leadCursor()

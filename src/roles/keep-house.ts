@@ -23,28 +23,31 @@ export async function workRemovals(
   nowMs: number,
 ): Promise<{ records: number; accounts: number }> {
   const total = { records: 0, accounts: 0 }
-  for (;;) {
-    const [row] = await callStep<{ records: number; accounts: number; waiting: number }[]>(
-      db,
-      'work_removals_v1',
-      {
-        limit: houseLimits.removalsPerStep,
-        now: new Date(nowMs),
-      },
-    )
+  let after: number | null = 0
+  // Past those that wait, so that many accounts under a case never stand before the others.
+  while (after !== null) {
+    const [row]: RemovalsRow[] = await callStep<RemovalsRow[]>(db, 'work_removals_v1', {
+      after,
+      limit: houseLimits.removalsPerStep,
+      now: new Date(nowMs),
+    })
     total.records += row?.records ?? 0
     total.accounts += row?.accounts ?? 0
-    const worked = (row?.records ?? 0) + (row?.accounts ?? 0)
-    if (worked < houseLimits.removalsPerStep) return total
+    after = row?.through ?? null
   }
+  return total
 }
+
+type RemovalsRow = { records: number; accounts: number; through: number | null }
 
 /** One `counts` entry for each source and full hour of the last day that has none yet. */
 export async function noteCounts(db: Database, nowMs: number): Promise<void> {
   const sources: SourceKind[] = ['firehose', 'webhook']
   const lastFull = Math.floor(nowMs / hourMs) * hourMs - hourMs
-  for (const source of sources) {
-    await callStep(db, 'note_counts_v1', { source, from: new Date(lastFull), now: new Date(nowMs) })
+  for (let back = houseLimits.countsHoursBack - 1; back >= 0; back -= 1) {
+    const from = new Date(lastFull - back * hourMs)
+    for (const source of sources)
+      await callStep(db, 'note_counts_v1', { source, from, now: new Date(nowMs) })
   }
 }
 

@@ -1,4 +1,5 @@
 // The worker: leases scan jobs, walks each through the pipeline, settles it.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { RetryableError } from '../domain/errors.ts'
 import type { Database } from '../db/client.ts'
 import { scanBlob } from '../pipeline.ts'
@@ -15,6 +16,7 @@ export type ScanRoleOptions = PipelineOptions & {
 
 /** A deadlock or a lost connection: the statement had no effect or the lease tells; the job is ours to settle again. */
 const settleTries = 4
+const settleAgainMs = 100
 
 export async function claimScanWork(options: ScanRoleOptions, limit: number): Promise<ScanJob[]> {
   return claimScans(options.db, { limit, nowMs: options.clock() })
@@ -84,6 +86,7 @@ async function settleAgain(input: SettleInput, options: ScanRoleOptions): Promis
       return await settle(options.db, input)
     } catch (error) {
       if (!(error instanceof RetryableError) || tries >= settleTries) throw error
+      await sleep(settleAgainMs * 4 ** tries)
     }
   }
 }

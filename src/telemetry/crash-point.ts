@@ -6,7 +6,6 @@
 export const crashPoints = [
   'take-in:before',
   'take-in:after',
-  'claim:before',
   'claim:after',
   'settle:before',
   'settle:after',
@@ -18,8 +17,6 @@ export const crashPoints = [
   'finish:after',
   'withdraw:before',
   'withdraw:after',
-  'label:before',
-  'label:after',
 ] as const
 export type CrashPoint = (typeof crashPoints)[number]
 

@@ -1,5 +1,6 @@
 // The label stream as a consumer reads it: from the first label, over a web socket, trusting only the DID document.
 import { verifySignature } from '@atproto/crypto'
+import { getDidKeyFromMultibase } from '@atproto/identity'
 import { encode } from '@atproto/lex-cbor'
 import { Subscription } from '@atproto/xrpc-server'
 import { waitLimits } from './wait.ts'
@@ -17,7 +18,10 @@ export type StreamLabel = {
 }
 
 /** The first label of a record. Throws when the stream does not bring one in time. */
-export async function labelOf(world: World, uri: string): Promise<{ seq: number; label: StreamLabel }> {
+export async function labelOf(
+  world: World,
+  uri: string,
+): Promise<{ seq: number; label: StreamLabel }> {
   const late = AbortSignal.timeout(waitLimits.stepMs)
   const stream = new Subscription({
     service: world.publicUrl.replace('http', 'ws'),
@@ -41,16 +45,19 @@ export type LabelerDocument = { keyDid: string; endpoint: string }
 
 /** The labeler's key and address as the PLC directory publishes them. */
 export async function labelerDocument(world: World): Promise<LabelerDocument> {
-  const answer = await fetch(`${world.network.plcUrl}/${world.labelerDid}`, { signal: world.signal })
+  const answer = await fetch(`${world.network.plcUrl}/${world.labelerDid}`, {
+    signal: world.signal,
+  })
   const document = (await answer.json()) as {
-    verificationMethod: { id: string; publicKeyMultibase: string }[]
+    verificationMethod: { id: string; type: string; publicKeyMultibase: string }[]
     service: { id: string; serviceEndpoint: string }[]
   }
   const key = document.verificationMethod.find(({ id }) => id.endsWith('#atproto_label'))
   const service = document.service.find(({ id }) => id.endsWith('#atproto_labeler'))
-  if (key === undefined || service === undefined)
+  const keyDid = key && getDidKeyFromMultibase(key)
+  if (keyDid === undefined || service === undefined)
     throw new Error('the DID document of the labeler has no label key or no address')
-  return { keyDid: `did:key:${key.publicKeyMultibase}`, endpoint: service.serviceEndpoint }
+  return { keyDid, endpoint: service.serviceEndpoint }
 }
 
 /** Over exactly the fields that came, less the signature (atproto.com/specs/label). */

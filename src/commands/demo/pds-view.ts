@@ -1,4 +1,5 @@
 // What the PDS itself says: the demo believes nothing that only Blobwatch told it.
+import { waitFor } from './wait.ts'
 import type { World } from './world.ts'
 
 export type Takedown = { applied: boolean; ref: string }
@@ -16,6 +17,26 @@ export async function takedownOf(
   if (!answer.ok) return { applied: false, ref: '' }
   const { takedown } = (await answer.json()) as { takedown?: { applied: boolean; ref?: string } }
   return { applied: takedown?.applied === true, ref: takedown?.ref ?? '' }
+}
+
+/** Waits for the takedown of a blob: cheaper to ask than Blobwatch, and the answer that counts. */
+export async function takenDown(
+  world: World,
+  { did, blob }: { did: string; blob: string },
+): Promise<Takedown> {
+  return await waitFor(
+    'the takedown on the PDS',
+    async () => {
+      const takedown = await takedownOf(world, { did, blob })
+      return takedown.applied ? takedown : undefined
+    },
+    world,
+  )
+}
+
+export function takedownText({ applied, ref }: Takedown): string {
+  // The deployment's id in the middle is long and tells a reader nothing.
+  return applied ? `taken down (ref ${ref.replace(/:(\w{8})[\w-]*:/, ':$1…:')})` : 'not taken down'
 }
 
 /** As anybody asks for a picture: `200`, or the status and the reason. */

@@ -8,7 +8,7 @@ export type Environment = Readonly<Record<string, string>>
 
 export type ServiceProcess = AsyncDisposable & {
   pid: number
-  /** Why it is not running; undefined while it is. */
+  /** That it is not running any more, and why; undefined while it is. */
   ending: () => string | undefined
   /** The last lines it wrote, for when something went wrong. */
   lastLines: () => Promise<string>
@@ -38,8 +38,8 @@ export async function startService(env: Environment, logFile: string): Promise<S
   return {
     pid,
     ending() {
-      if (child.exitCode !== null) return `it ended with exit code ${child.exitCode}`
-      return child.signalCode === null ? undefined : `it was ended by ${child.signalCode}`
+      if (child.exitCode !== null) return `Blobwatch ended with exit code ${child.exitCode}`
+      return child.signalCode === null ? undefined : `Blobwatch was ended by ${child.signalCode}`
     },
     lastLines: async () => {
       const lines = (await readFile(logFile, 'utf8')).trimEnd().split('\n')
@@ -77,7 +77,8 @@ export async function runCommand(
     if (stderr.length < OUTPUT_CHARS_MAX) stderr += text
   })
   const [code] = (await once(child, 'close')) as [number | null]
-  if (code === null) throw new Error(`"${args.join(' ')}" did not end within ${COMMAND_MS / 1000} s`)
+  if (code === null)
+    throw new Error(`"${args.join(' ')}" did not end within ${COMMAND_MS / 1000} s`)
   return { code, stdout, stderr }
 }
 

@@ -27,7 +27,7 @@ export function createScreen(io: Io, options: DemoOptions): Screen {
   const draw = () => {
     if (doing === undefined) return
     const seconds = `${Math.floor((performance.now() - doing.sinceMs) / 1000)} s`
-    stderr.write(`\r\u001B[2K${`… ${doing.text} (${seconds})`.slice(0, columns - 1)}`)
+    stderr.write(`\r\u001B[2K${doing.text.slice(0, columns - 10)} (${seconds})`)
   }
   const quiet = () => {
     clearInterval(timer)
@@ -57,7 +57,7 @@ export function wrap(text: string, indent: number): string {
   const lines: string[] = []
   for (const word of text.split(' ')) {
     const line = lines.at(-1)
-    if (line !== undefined && indent + line.length + 1 + word.length <= COLUMNS_MAX)
+    if (line !== undefined && indent + line.length + 1 + word.length < COLUMNS_MAX)
       lines[lines.length - 1] = `${line} ${word}`
     else lines.push(word)
   }

@@ -43,7 +43,7 @@ async function runStep(
 ): Promise<StepResult> {
   const { name, expected } = step
   const seen: string[] = []
-  const live = (doing: string) => screen.live(`${number}/${count} ${name}: ${doing}`)
+  const live = (doing: string) => screen.live(`[${number}/${count}] ${name}: ${doing}`)
   const startMs = performance.now()
   let held = true
   live('starting')
@@ -58,15 +58,15 @@ async function runStep(
 }
 
 const FACT_INDENT = 15
+const NAME_COLUMNS = 54
 
 function describe(result: StepResult, count: number): string {
   const number = `[${String(result.step).padStart(2)}/${count}]`
-  const ending = `${result.held ? 'held' : 'NOT HELD'} ${result.seconds.toFixed(1).padStart(5)} s`
+  const seconds = `${result.seconds.toFixed(1)} s`.padStart(6)
   const facts = result.seen.map((fact) => wrap(fact, FACT_INDENT))
-  const gap = ' '.repeat(FACT_INDENT)
   return [
-    `${number} ${result.name.padEnd(56)} ${ending}`,
+    `${number} ${result.name.padEnd(NAME_COLUMNS)} ${result.held ? 'ok' : 'NOT OK'} ${seconds}`,
     `     expected: ${wrap(result.expected, FACT_INDENT)}`,
-    `         seen: ${facts.join(`\n${gap}`)}`,
+    `         seen: ${facts.join(`\n${' '.repeat(FACT_INDENT)}`)}`,
   ].join('\n')
 }

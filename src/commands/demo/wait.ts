@@ -8,13 +8,15 @@ export const waitLimits = { stepMs: 10_000, startMs: 40_000, pollMs: 100 } as co
 export async function waitFor<T>(
   what: string,
   ask: () => Promise<T | undefined>,
-  options: { signal: AbortSignal; limitMs?: number; pollMs?: number },
+  options: { signal: AbortSignal; gone: () => string | undefined; limitMs?: number },
 ): Promise<T> {
   const limitMs = options.limitMs ?? waitLimits.stepMs
   const endMs = performance.now() + limitMs
   let trouble = ''
   while (performance.now() < endMs) {
     options.signal.throwIfAborted()
+    const gone = options.gone()
+    if (gone !== undefined) throw new Error(`${what}: ${gone}`)
     try {
       const answer = await ask()
       if (answer !== undefined) return answer
@@ -22,7 +24,7 @@ export async function waitFor<T>(
     } catch (error) {
       trouble = `; last trouble: ${errorMessage(error)}`
     }
-    await sleep(options.pollMs ?? waitLimits.pollMs, undefined, { signal: options.signal })
+    await sleep(waitLimits.pollMs, undefined, { signal: options.signal })
   }
   throw new Error(`${what}: not within ${limitMs / 1000} s${trouble}`)
 }

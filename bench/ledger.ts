@@ -1,0 +1,156 @@
+// How fast facts become ledger entries: 200 callers, each writes an intake row and waits until it is an entry, against
+// the real sequencer and a Postgres that waits for the disk; then the whole ledger is read and verified.
+import { callStep } from '../src/db/client.ts'
+import type { Database } from '../src/db/client.ts'
+import { createDataKey, generateDataKey } from '../src/ledger/seal.ts'
+import { createSequencer } from '../src/ledger/sequencer.ts'
+import { createVerifier } from '../src/ledger/verify.ts'
+import type { LedgerReport, StoredEntry } from '../src/ledger/verify.ts'
+import { createBell } from '../src/queue/bell.ts'
+import { leadLedger } from '../src/steps/append.ts'
+import type { Bench, BenchOptions, BenchResult } from './bench.ts'
+import { round } from './machine.ts'
+import { percentile } from './percentile.ts'
+import { scratchDatabase } from './scratch.ts'
+
+const callers = 200
+const seconds = { full: 60, quick: 12 } as const
+const warmUpSeconds = 2
+const verifyPage = 5_000
+const limits = { takedownsPerDay: 0, labelsPerDay: 0, actionsPerContent: 0 } as const
+/** As the service has it for its own work: eight scan slots and eight more. */
+const connectionsMax = 16
+
+export const bench: Bench = {
+  about: 'ledger entries appended a second, and verified a second',
+  run: measureLedger,
+}
+
+async function measureLedger({ quick, signal }: BenchOptions): Promise<BenchResult> {
+  await using scratch = await scratchDatabase({ waitsForDisk: true, connectionsMax })
+  const appended = await appendFor(scratch.app, {
+    seconds: seconds[quick ? 'quick' : 'full'],
+    signal,
+  })
+  const verified = await verifyAll(scratch.app)
+  if (verified.report.faults.length > 0)
+    throw new Error(`the ledger does not hold: ${JSON.stringify(verified.report.faults[0])}`)
+  const figures = {
+    appendsPerSecond: round(appended.ms.length / appended.seconds),
+    appendP50Ms: round(percentile(appended.ms, 0.5), 1),
+    appendP99Ms: round(percentile(appended.ms, 0.99), 1),
+    entriesPerBatch: round(appended.ms.length / appended.batches, 1),
+    verifiedPerSecond: round(verified.report.entries / verified.seconds),
+    callers,
+    entries: verified.report.entries,
+  }
+  return {
+    figures,
+    table: { head: ['figure', 'value'], rows: Object.entries(figures) },
+    notes: ['An append lasts from the call of the step until the caller knows its entry is there.'],
+  }
+}
+
+type Appended = { ms: number[]; seconds: number; batches: number }
+
+async function appendFor(
+  db: Database,
+  options: { seconds: number; signal: AbortSignal },
+): Promise<Appended> {
+  const waiting = new Map<string, () => void>()
+  const bell = createBell()
+  const looked = createBell()
+  const stop = new AbortController()
+  const appended: Appended = { ms: [], seconds: options.seconds, batches: 0 }
+  const head = await leadLedger(db, 'bench')
+  const countFromMs = performance.now() + warmUpSeconds * 1000
+  const endMs = countFromMs + options.seconds * 1000
+  const isCounted = () => performance.now() >= countFromMs && performance.now() < endMs
+
+  const sequencer = createSequencer({
+    db,
+    clock: Date.now,
+    dataKey: createDataKey(generateDataKey()),
+    limits,
+    wait: (ms, signal) => bell.wait(ms, signal),
+    onAppended: ({ entries }) => {
+      if (entries > 0 && isCounted()) appended.batches += 1
+      looked.ring()
+    },
+  })
+  const running = sequencer.run(head, stop.signal)
+  const watching = watch(db, { waiting, bell: looked, signal: stop.signal })
+  const call = async (caller: number) => {
+    for (let n = 0; performance.now() < endMs && !options.signal.aborted; n++) {
+      const idem = `bench:${caller}:${n}`
+      const startMs = performance.now()
+      await note(db, idem)
+      bell.ring()
+      await new Promise<void>((resolve) => waiting.set(idem, resolve))
+      if (isCounted()) appended.ms.push(performance.now() - startMs)
+    }
+  }
+  try {
+    const calls = Promise.all(Array.from({ length: callers }, (_, caller) => call(caller)))
+    await Promise.race([calls, running, watching])
+    options.signal.throwIfAborted()
+  } finally {
+    stop.abort()
+    await Promise.allSettled([running, watching])
+  }
+  return appended
+}
+
+/** A fact with as much in it as a decision has: three personal values become commitments. */
+async function note(db: Database, idem: string): Promise<void> {
+  await callStep(db, 'note_fact_v1', {
+    type: 'decision',
+    idem,
+    now: new Date(),
+    pub: { decision: 1, bank: 'b1', type: 'sha256', distance: 0, policy: 1, mode: 'act' },
+    private: {
+      account: `did:plc:${'b'.repeat(24)}`,
+      blob: '0123456789abcdef'.repeat(4),
+      record: 'app.bsky.feed.post/3mabcdefghijk',
+    },
+  })
+}
+
+/** A caller's fact is an entry when its row has left the intake. */
+async function watch(
+  db: Database,
+  options: {
+    waiting: Map<string, () => void>
+    bell: ReturnType<typeof createBell>
+    signal: AbortSignal
+  },
+): Promise<void> {
+  const { waiting, bell, signal } = options
+  while (!signal.aborted) {
+    await bell.wait(20, signal)
+    const asked = [...waiting.keys()]
+    if (asked.length === 0) continue
+    const rows = await db<{ idem: string }[]>`
+      select idem from ledger_intake where idem in ${db(asked)}`
+    const open = new Set(rows.map((row) => row.idem))
+    for (const idem of asked.filter((one) => !open.has(one))) {
+      waiting.get(idem)?.()
+      waiting.delete(idem)
+    }
+  }
+}
+
+async function verifyAll(db: Database): Promise<{ report: LedgerReport; seconds: number }> {
+  const verifier = createVerifier()
+  const startMs = performance.now()
+  for (let seq = 0; ; seq += verifyPage) {
+    const page = await db<StoredEntry[]>`
+      select seq, bytes, hash from ledger_entry
+      where seq >= ${seq} and seq < ${seq + verifyPage} order by seq`
+    if (page.length === 0) break
+    verifier.add(page)
+  }
+  const [head] = await db<{ size: number; hash: string }[]>`
+    select size, encode(hash, 'hex') as hash from ledger_head`
+  return { report: verifier.end(head), seconds: (performance.now() - startMs) / 1000 }
+}

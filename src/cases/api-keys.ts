@@ -1,0 +1,95 @@
+// API keys: `mk_<id>_<secret>`. The secret is shown once and only its SHA-256 is kept.
+import { createHash } from 'node:crypto'
+import type { Database } from '../db/client.ts'
+import { ask, callStep } from '../db/client.ts'
+import { UsageError } from '../domain/errors.ts'
+import { principalId } from '../steps/withdraw.ts'
+
+export const keyScopes = [
+  'scan',
+  'match:read',
+  'bank:read',
+  'bank:write',
+  'action',
+  'export',
+  'admin',
+] as const
+export type KeyScope = (typeof keyScopes)[number]
+
+export type KeyRow = {
+  id: string
+  name: string
+  scopes: string[]
+  createdAt: Date
+  expiresAt: Date | null
+  lastUsedAt: Date | null
+  revokedAt: Date | null
+}
+
+export const secretBytes = 32
+export const idBytes = 6
+
+/** `random`: `idBytes` + `secretBytes` fresh random bytes. The id is hex, so that the parts come apart again. */
+export function makeKey(random: Buffer): { id: string; key: string; secretSha256: string } {
+  if (random.length !== idBytes + secretBytes) throw new TypeError('a key needs 38 random bytes')
+  const id = random.subarray(0, idBytes).toString('hex')
+  const secret = random.subarray(idBytes).toString('base64url')
+  return { id, key: `mk_${id}_${secret}`, secretSha256: hashSecret(secret) }
+}
+
+export function hashSecret(secret: string): string {
+  return createHash('sha256').update(secret).digest('hex')
+}
+
+/** The service of that name, registered at its first key. Throws UsageError when the name is a person's. */
+export async function serviceNamed(db: Database, name: string, nowMs: number): Promise<number> {
+  const id = await principalId(db, { kind: 'service', name, nowMs })
+  const [row] = await ask(
+    'read the principal',
+    db<{ kind: string }[]>`select kind from principal where id = ${id}`,
+  )
+  if (row?.kind !== 'service') {
+    throw new UsageError(
+      `${name} is a ${row?.kind ?? 'stranger'} here: give the key's service a name of its own`,
+    )
+  }
+  return id
+}
+
+export async function listKeys(
+  db: Database,
+  options: { limit: number; offset: number },
+): Promise<KeyRow[]> {
+  return ask(
+    'list the keys',
+    db<KeyRow[]>`
+      select k.id, p.name, k.scopes, k.created_at as "createdAt", k.expires_at as "expiresAt",
+        k.last_used_at as "lastUsedAt", k.revoked_at as "revokedAt"
+      from api_key k join principal p on p.id = k.principal
+      order by k.revoked_at is not null, k.created_at desc, k.id limit ${options.limit} offset ${options.offset}`,
+  )
+}
+
+/** Throws UsageError when there is no live key of that id to revoke. */
+export async function changeKey(
+  db: Database,
+  input: { principal: number; nowMs: number } & (
+    | {
+        op: 'create'
+        id: string
+        secretSha256: string
+        scopes: KeyScope[]
+        owner: number
+        expiresAtMs?: number
+      }
+    | { op: 'revoke'; id: string }
+  ),
+): Promise<void> {
+  const { nowMs, ...rest } = input
+  const expires = 'expiresAtMs' in input ? input.expiresAtMs : undefined
+  await callStep(db, 'change_key_v1', {
+    ...rest,
+    ...(expires !== undefined && { expiresAt: new Date(expires) }),
+    now: new Date(nowMs),
+  })
+}

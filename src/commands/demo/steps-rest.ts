@@ -1,0 +1,272 @@
+// The second half: every place a picture can hide in, what cannot be scanned, the brake, and the ledger.
+import { randomUUID } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Webhook } from 'standardwebhooks'
+import { canaryPicture } from '../../testing/canary.ts'
+import { accountFacts, ask, finishedFacts, kindsOf, matchText, scanOf } from './facts.ts'
+import { getBlob, takedownOf, takedownText, takenDown } from './pds-view.ts'
+import { postAs, uploadAs } from './posting.ts'
+import type { Kind, Posted } from './posting.ts'
+import { CANARY_SEED, allKinds, left } from './steps-first.ts'
+import type { Step } from './steps.ts'
+import { check, waitFor } from './wait.ts'
+import type { World } from './world.ts'
+
+const PAUSED_LOOK_MS = 1_300
+
+export function restSteps(world: World): Step[] {
+  const story: { paused?: Posted } = {}
+  return [
+    place(world, { kind: 'avatar', by: 'fay', name: 'An exact copy as an avatar', record: false }),
+    place(world, {
+      kind: 'link card',
+      by: 'gus',
+      name: "An exact copy as a link card's thumbnail",
+    }),
+    place(world, {
+      kind: 'recordWithMedia',
+      by: 'hana',
+      name: 'An exact copy beside a quoted post',
+    }),
+    place(world, {
+      kind: 'unknown collection',
+      by: 'ivo',
+      name: 'An exact copy in a record of an unknown kind',
+    }),
+    webhook(world),
+    unscannable(world),
+    pause(world, story),
+    resume(world, story),
+    ledger(world),
+    changedByte(world),
+  ]
+}
+
+type Place = { kind: Kind; by: string; name: string; record?: boolean }
+
+/** A profile stands for the account: its picture goes, the record stays. */
+function place(world: World, { kind, by, name, record = true }: Place): Step {
+  const wanted = record ? allKinds : 'takedown-blob, label'
+  return {
+    name,
+    expected: record
+      ? 'acted on: blob and record taken down'
+      : 'the picture goes, the profile stays',
+    async run({ see, live }) {
+      live('posting')
+      const posted = await postAs(world, by, kind, await canaryPicture({ seed: CANARY_SEED }))
+      live('the takedown')
+      await takenDown(world, posted)
+      const { decision, actions } = await finishedFacts(world, posted.did)
+      const kinds = kindsOf(actions)
+      const path = posted.uri.split('/').slice(3).join('/')
+      see(`${path}: ${decision.outcome}, because ${decision.reason}`)
+      see(`done: ${kinds}`)
+      const served = await getBlob(world, posted.did, posted.blob)
+      const { applied } = await takedownOf(world, { uri: posted.uri })
+      see(`getBlob: ${served}; record ${applied ? 'taken down' : 'untouched'}`)
+      check(decision.outcome === 'acted' && kinds === wanted, `expected: ${wanted}`)
+      check(served.startsWith('400') && applied === record, 'the PDS says otherwise')
+    },
+  }
+}
+
+function webhook(world: World): Step {
+  return {
+    name: 'An upload announced by webhook, before any post',
+    expected: 'a forged call gets 401; the real one leads to a takedown at once',
+    async run({ see, live }) {
+      live('uploading')
+      const upload = await uploadAs(world, 'jun', await canaryPicture({ seed: CANARY_SEED }))
+      const body = JSON.stringify({ event_type: 'image_upload', did: upload.did, cid: upload.blob })
+      const forged = await announce(world, body, `whsec_${Buffer.alloc(32).toString('base64')}`)
+      const accepted = await announce(world, body, world.webhookSecret)
+      see(`forged signature: ${forged}; right signature: ${accepted}`)
+      check(forged === 401 && accepted === 202, 'other answers than expected')
+      live('the takedown')
+      const takedown = await takenDown(world, upload)
+      const { decision, actions } = await finishedFacts(world, upload.did)
+      see(`seen by ${decision.source}; ${matchText(decision)}`)
+      see(`done: ${kindsOf(actions)}; ${takedownText(takedown)}`)
+      check(kindsOf(actions) === 'takedown-blob', 'other actions than expected')
+      const published = await upload.publish()
+      see(`the account tries to post it: ${published}`)
+      check(published === 'BlobNotFound', 'the PDS took the post')
+    },
+  }
+}
+
+async function announce(world: World, body: string, secret: string): Promise<number> {
+  const id = `msg_${randomUUID()}`
+  const at = new Date()
+  const answer = await fetch(`${world.publicUrl}/api/v1/webhook/atproto-callback`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+      'webhook-signature': new Webhook(secret).sign(id, at, body),
+    },
+    body,
+    signal: world.signal,
+  })
+  await answer.arrayBuffer()
+  return answer.status
+}
+
+function unscannable(world: World): Step {
+  return {
+    name: 'What cannot be scanned is not called clear',
+    expected: 'an AVIF picture and a text that says it is a JPEG: unscannable',
+    async run({ see, live }) {
+      const avif = await canaryPicture({
+        seed: CANARY_SEED,
+        width: 320,
+        height: 240,
+        format: 'avif',
+      })
+      const text = new TextEncoder().encode('This is not a picture.')
+      live('posting')
+      const posted = {
+        AVIF: await postAs(world, 'kim', 'post', avif),
+        text: await postAs(world, 'lea', 'post', text),
+      }
+      live('the verdicts')
+      const scans = await Promise.all(
+        Object.entries(posted).map(async ([what, { blob }]) => {
+          return { what, ...(await scanOf(world, blob)) }
+        }),
+      )
+      for (const { what, verdict, reason } of scans) {
+        see(`${what}: ${verdict}, ${reason ?? 'no reason'}`)
+        check(verdict === 'unscannable' && reason !== null, 'another verdict')
+      }
+    },
+  }
+}
+
+function pause(world: World, story: { paused?: Posted }): Step {
+  return {
+    name: 'Paused: decided and recorded, nothing sent',
+    expected: 'an exact copy under "pause": intents in the ledger, no takedown',
+    async run({ see, live }) {
+      live('pause')
+      await ask(world, 'pause', '--reason', 'demo')
+      live('posting')
+      const posted = await postAs(world, 'max', 'post', await canaryPicture({ seed: CANARY_SEED }))
+      story.paused = posted
+      live('the intents in the ledger')
+      const { decision, actions } = await waitFor(
+        'the intents in the ledger',
+        async () => {
+          const { decisions, actions } = await accountFacts(world, posted.did)
+          const recorded =
+            actions.length > 0 && actions.every(({ intentSeq }) => intentSeq !== null)
+          const [decision] = decisions
+          return recorded && decision ? { decision, actions } : undefined
+        },
+        world,
+      )
+      live('watching the PDS')
+      await sleep(PAUSED_LOOK_MS, undefined, { signal: world.signal })
+      const { applied } = await takedownOf(world, { did: posted.did, blob: posted.blob })
+      const served = await getBlob(world, posted.did, posted.blob)
+      const entries = actions.map(({ intentSeq }) => Number(intentSeq)).toSorted((a, b) => a - b)
+      see(`decision: ${decision.outcome}, because ${decision.reason}`)
+      see(`intents: ledger entries ${entries.join(', ')}; actions: ${statesOf(actions)}`)
+      see(`PDS: ${applied ? 'taken down' : 'no takedown'}; getBlob: ${served}`)
+      check(decision.outcome === 'acted', 'not decided as without a pause')
+      check(!applied && served === '200', 'something left while paused')
+    },
+  }
+}
+
+function statesOf(actions: readonly { state: string; waiting: string | null }[]): string {
+  const states = actions.map(({ state, waiting }) =>
+    waiting === null ? state : `${state} (${waiting})`,
+  )
+  return [...new Set(states)].join(', ')
+}
+
+function resume(world: World, story: { paused?: Posted }): Step {
+  return {
+    name: 'Resumed: now it goes',
+    expected: 'after "resume" the same actions leave; getBlob refuses',
+    async run({ see, live }) {
+      live('resume')
+      await ask(world, 'resume')
+      const posted = left(story.paused)
+      live('the takedown')
+      const takedown = await takenDown(world, posted)
+      const { actions } = await finishedFacts(world, posted.did)
+      const served = await getBlob(world, posted.did, posted.blob)
+      see(`done: ${kindsOf(actions)}`)
+      see(`blob: ${takedownText(takedown)}`)
+      see(`getBlob: ${served}`)
+      check(served.startsWith('400'), 'the PDS still serves it')
+    },
+  }
+}
+
+type Report = {
+  ok: boolean
+  entries: number
+  faults: { seq: number | null; problem: string }[]
+  openIntents: number
+}
+
+function ledger(world: World): Step {
+  return {
+    name: 'The ledger holds',
+    expected: '"ledger verify" computes every entry anew and finds no fault',
+    async run({ see, live }) {
+      live('ledger verify')
+      const report = await ask<Report>(world, 'ledger', 'verify')
+      see(
+        `${report.entries} entries, ${report.faults.length} faults, ${report.openIntents} intents without a result`,
+      )
+      check(report.ok && report.entries > 0 && report.openIntents === 0, 'not as expected')
+    },
+  }
+}
+
+function changedByte(world: World): Step {
+  return {
+    name: 'One changed byte in a copy is found',
+    expected: '"ledger verify --file" accepts the copy, then names that entry',
+    async run({ see, live }) {
+      const file = join(world.dir, 'ledger.jsonl')
+      live('ledger export')
+      const { entries } = await ask<{ entries: number }>(world, 'ledger', 'export', file)
+      const before = await verifyFile(world, file)
+      see(`the copy: ${entries} entries, exit code ${before.code}`)
+      const changed = Math.floor(entries / 2)
+      await changeOneByte(file, changed)
+      live('ledger verify --file')
+      const after = await verifyFile(world, file)
+      const [fault] = after.report.faults
+      see(`one byte of entry ${changed} changed: exit code ${after.code}`)
+      see(`entry ${fault?.seq ?? '?'}: ${fault?.problem ?? 'nothing found'}`)
+      check(before.code === 0 && after.code === 1, 'other exit codes than expected')
+      check(fault?.seq === changed, 'the entry is not named')
+    },
+  }
+}
+
+async function verifyFile(world: World, file: string): Promise<{ code: number; report: Report }> {
+  const { code, stdout } = await world.command('ledger', 'verify', '--file', file, '--json')
+  return { code, report: JSON.parse(stdout) as Report }
+}
+
+/** In the stored bytes of one entry, written there as hex digits. */
+async function changeOneByte(file: string, seq: number): Promise<void> {
+  const lines = (await readFile(file, 'utf8')).split('\n')
+  const entry = JSON.parse(lines[seq] ?? '{}') as { bytes: string }
+  const bytes = Buffer.from(entry.bytes, 'hex')
+  const at = Math.floor(bytes.length / 2)
+  bytes[at] = (bytes[at] ?? 0) ^ 1
+  lines[seq] = JSON.stringify({ ...entry, bytes: bytes.toString('hex') })
+  await writeFile(file, lines.join('\n'))
+}

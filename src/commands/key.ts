@@ -1,0 +1,125 @@
+// key: credentials of services that call our APIs.
+import { randomBytes } from 'node:crypto'
+import type { Command } from 'commander'
+import {
+  changeKey,
+  idBytes,
+  keyScopes,
+  listKeys,
+  makeKey,
+  secretBytes,
+  serviceNamed,
+} from '../cases/api-keys.ts'
+import type { KeyRow } from '../cases/api-keys.ts'
+import { UsageError } from '../domain/errors.ts'
+import type { Io } from './io.ts'
+import { withExamples } from './examples.ts'
+import { printJson, printTable, shortTime } from './output.ts'
+import type { Column } from './output.ts'
+import { addPaging, onPage, parsePage, tellMore } from './paging.ts'
+import type { PageOptions } from './paging.ts'
+import { parseDuration, parseList } from './parse.ts'
+import { withSession } from './session.ts'
+
+type CreateOptions = { scope: string; expires?: string; json?: boolean }
+
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+
+export function addKey(program: Command, io: Io): void {
+  const command = program.command('key').description('API keys: create, list, revoke')
+  withExamples(
+    command
+      .command('create')
+      .description('make a key and print it, this once')
+      .argument('<NAME>', 'the service that will use it; it is named in the ledger')
+      .requiredOption('--scope <LIST>', `with commas: ${keyScopes.join(', ')}`)
+      .option('--expires <SPAN>', 'how long it is good for (90d); without it until revoked')
+      .option('--json', 'print the result as JSON')
+      .action((name: string, options: CreateOptions) => runCreate(io, name, options)),
+    ['key create uploader --scope scan,match:read --expires 90d'],
+  )
+  const list = command
+    .command('list')
+    .description('the keys, never their secrets')
+    .option('--json', 'print the result as JSON')
+    .action((options: PageOptions & { json?: boolean }) => runList(io, options))
+  withExamples(addPaging(list), ['key list'])
+  withExamples(
+    command
+      .command('revoke')
+      .description('end a key; in force at once')
+      .argument('<ID>', 'the part after mk_')
+      .option('--json', 'print the result as JSON')
+      .action((id: string, options: { json?: boolean }) => runRevoke(io, id, options)),
+    ['key revoke 3f9a0c2b7d41'],
+  )
+}
+
+async function runCreate(io: Io, name: string, options: CreateOptions): Promise<void> {
+  const scopes = parseList(options.scope, '--scope', keyScopes)
+  const spanMs =
+    options.expires === undefined ? undefined : parseDuration(options.expires, '--expires')
+  if (!namePattern.test(name)) {
+    throw new UsageError('a service name is letters, digits, dots, hyphens and underscores')
+  }
+  await withSession(io, async (session) => {
+    const nowMs = session.nowMs()
+    const { id, key, secretSha256 } = makeKey(randomBytes(idBytes + secretBytes))
+    const expiresAtMs = spanMs === undefined ? undefined : nowMs + spanMs
+    await changeKey(session.db, {
+      op: 'create',
+      id,
+      secretSha256,
+      scopes,
+      owner: await serviceNamed(session.db, name, nowMs),
+      ...(expiresAtMs !== undefined && { expiresAtMs }),
+      principal: await session.principal(),
+      nowMs,
+    })
+    const expiresAt = expiresAtMs === undefined ? null : new Date(expiresAtMs)
+    if (options.json === true) printJson(io, { id, name, scopes, expiresAt, key })
+    else {
+      io.out(key)
+      io.err(
+        `Keep it now: it is not shown again. ${expiresAt === null ? 'Good until revoked' : `Good until ${shortTime(expiresAt)}`}: key revoke ${id}`,
+      )
+    }
+  })
+}
+
+async function runList(io: Io, options: PageOptions & { json?: boolean }): Promise<void> {
+  const page = parsePage(options)
+  const read = await withSession(io, ({ db }) =>
+    listKeys(db, { limit: page.limit + 1, offset: page.offset }),
+  )
+  const { rows, more } = onPage(read, page)
+  if (options.json === true) {
+    printJson(io, { keys: rows, page: page.number, more })
+    return
+  }
+  printTable(io, rows, columns, 'There is no key: key create NAME --scope scan')
+  tellMore(io, page, more)
+}
+
+async function runRevoke(io: Io, id: string, options: { json?: boolean }): Promise<void> {
+  await withSession(io, async (session) => {
+    await changeKey(session.db, {
+      op: 'revoke',
+      id,
+      principal: await session.principal(),
+      nowMs: session.nowMs(),
+    })
+    if (options.json === true) printJson(io, { id, revoked: true })
+    else io.out(`key ${id} revoked: it opens nothing from now on.`)
+  })
+}
+
+const columns: Column<KeyRow>[] = [
+  { head: 'id', cell: (row) => row.id },
+  { head: 'service', cell: (row) => row.name },
+  { head: 'scopes', cell: (row) => row.scopes.join(', ') },
+  { head: 'made', cell: (row) => shortTime(row.createdAt) },
+  { head: 'expires', cell: (row) => shortTime(row.expiresAt) || 'never' },
+  { head: 'last used', cell: (row) => shortTime(row.lastUsedAt) || 'never' },
+  { head: 'revoked', cell: (row) => shortTime(row.revokedAt) },
+]

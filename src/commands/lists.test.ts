@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { callStep } from '../db/client.ts'
+import { testDatabase } from '../testing/database.ts'
+import { commandLine } from './run-in-test.ts'
+import { cidOfText, digestOfText, see } from './seed-in-test.ts'
+
+const database = await testDatabase()
+const blobwatch = await commandLine(database)
+
+describe('empty lists', () => {
+  test('are sentences', async () => {
+    for (const [words, sentence] of [
+      [['hold', 'list'], 'Nothing is held, nothing waits, nothing was given up.'],
+      [['gaps', 'list'], 'There is no gap: everything the sources offered was seen.'],
+      [['unscannable', 'list'], 'Nothing is unscannable.'],
+      [['unscannable', 'retry'], 'Nothing to try again: no such unscannable blob.'],
+      [['key', 'list'], 'There is no key: key create NAME --scope scan'],
+    ] as const) {
+      const { code, out } = await blobwatch([...words])
+      assert.equal(code, 0)
+      assert.equal(out, sentence)
+    }
+    assert.match(
+      (await blobwatch(['observe', 'report'])).out,
+      /^Nothing matched in observe mode since/,
+    )
+  })
+})
+
+describe('unscannable', () => {
+  test('lists by reason and tries again', async () => {
+    const { cid } = await see(database, {
+      text: 'broken',
+      rkey: '1',
+      mode: 'observe',
+      unscannable: 'corrupt',
+    })
+    const { out } = await blobwatch(['unscannable', 'list'])
+    assert.match(out, /corrupt/)
+    assert.ok(out.includes(cid))
+    const { json } = await blobwatch(['unscannable', 'list', '--reason', 'timeout', '--json'])
+    assert.deepEqual((json() as { blobs: unknown[] }).blobs, [])
+    assert.match((await blobwatch(['unscannable', 'retry', cid])).out, /^1 blob will be fetched/)
+    assert.match((await blobwatch(['show', cid])).out, /open scan +retry/)
+  })
+
+  test('refuses an unknown reason and what is no blob CID', async () => {
+    assert.equal((await blobwatch(['unscannable', 'list', '--reason', 'bored'])).code, 2)
+    assert.equal((await blobwatch(['unscannable', 'retry', 'bafyreib'])).code, 2)
+    assert.equal((await blobwatch(['unscannable', 'retry', '--reason', 'unsupported-cid'])).code, 2)
+  })
+})
+
+describe('gaps', () => {
+  test('lists a gap with what its reason means', async () => {
+    await callStep(database.app, 'note_resync_v1', {
+      did: `did:plc:${'c'.repeat(24)}`,
+      host: 'https://pds.test',
+      now: new Date(),
+    })
+    const { out } = await blobwatch(['gaps', 'list'])
+    assert.match(out, /open.*repo-resync/)
+    assert.match(out, /repo-resync: one account's records were replaced/)
+    const { json } = await blobwatch(['gaps', 'list', '--open', '--json'])
+    assert.equal((json() as { gaps: unknown[] }).gaps.length, 1)
+    assert.equal((await blobwatch(['gaps', 'list', '--page', '0'])).code, 2)
+  })
+})
+
+describe('observe report', () => {
+  test('counts what would have been done and how long the caps would have taken', async () => {
+    await blobwatch(['bank', 'create', 'SPAM', '--class', 'open', '--mode', 'act'])
+    for (const n of [1, 2, 3]) {
+      await blobwatch(['bank', 'add', 'SPAM', '--sha256', digestOfText(`advert ${n}`)])
+      await see(database, { text: `advert ${n}`, rkey: `a${n}`, mode: 'observe' })
+    }
+    const env = { BLOBWATCH_TAKEDOWNS_PER_DAY: '2' }
+    const { out } = await blobwatch(['observe', 'report', '--since', '1d'], { env })
+    assert.match(out, /3 matches in observe mode, 3 blobs, 1 account/)
+    assert.match(out, /takedowns: 6 at once, cap 2 in 24 h: 3 days to let them go/)
+    const { json } = await blobwatch(['observe', 'report', '--json'])
+    const report = json() as { byKind: unknown[]; byDistance: unknown[] }
+    assert.deepEqual(report.byKind, [
+      { kind: 'takedown-blob', subjects: 3, wouldAct: 3, wouldHold: 0 },
+      { kind: 'takedown-record', subjects: 3, wouldAct: 3, wouldHold: 0 },
+    ])
+    assert.deepEqual(report.byDistance, [{ type: 'sha256', band: '0', blobs: 3, decisions: 3 }])
+  })
+
+  test('refuses a span without a unit', async () => {
+    const { code, err } = await blobwatch(['observe', 'report', '--since', 'yesterday'])
+    assert.equal(code, 2)
+    assert.match(err, /--since is a span back from now/)
+  })
+})
+
+describe('key', () => {
+  test('create prints the key once; list and the ledger never have its secret', async () => {
+    const words = ['key', 'create', 'uploader', '--scope', 'scan,match:read', '--expires', '90d']
+    const { code, out } = await blobwatch(words)
+    assert.equal(code, 0)
+    assert.match(out, /^mk_[0-9a-f]{12}_[A-Za-z0-9_-]{43}$/)
+    const id = out.slice(3, 15)
+    const list = await blobwatch(['key', 'list'])
+    assert.match(list.out, new RegExp(`${id}.*uploader.*scan, match:read`))
+    assert.ok(!list.out.includes(out.slice(16)))
+    const [kept] =
+      await database.app`select encode(secret_sha256, 'hex') as hash from api_key where id = ${id}`
+    assert.equal(kept?.['hash'], digestOfText(out.slice(16)))
+    assert.match((await blobwatch(['key', 'revoke', id])).out, /opens nothing from now on/)
+    assert.equal((await blobwatch(['key', 'revoke', id])).code, 2)
+  })
+
+  test('refuses an unknown scope, a missing one, and a name that is a person', async () => {
+    assert.equal((await blobwatch(['key', 'create', 'x', '--scope', 'everything'])).code, 2)
+    assert.equal((await blobwatch(['key', 'create', 'x'])).code, 2)
+    const { code, err } = await blobwatch(['key', 'create', 'tester', '--scope', 'scan'])
+    assert.equal(code, 2)
+    assert.match(err, /tester is a person here/)
+  })
+})
+
+test('a blob that is waiting for its scan is known to show', async () => {
+  const unknown = cidOfText('x')
+  assert.match((await blobwatch(['show', unknown])).out, /Nothing is known/)
+})

@@ -1,0 +1,130 @@
+// The service under what happens on a bad day: killed at any moment, stopped and woken, its connections cut.
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startCrashWorld } from '../testing/crash-world.ts'
+import type { Service } from '../testing/crash-world.ts'
+
+const isLong = process.env['BLOBWATCH_TEST_LONG'] === '1'
+const seed = Number(process.env['BLOBWATCH_TEST_SEED'] ?? 20261121)
+const world = await startCrashWorld()
+after(() => world[Symbol.asyncDispose]())
+
+/** Between a kill while a call is under way and the next look, the PDS may have answered nobody: set twice at most. */
+const setsMax = 2
+
+test('killed at random moments, loses nothing and does nothing for good twice', async (t) => {
+  const rounds = isLong ? 50 : 5
+  const random = mulberry(seed)
+  t.diagnostic(`seed ${seed}, ${rounds} rounds`)
+  for (let round = 0; round < rounds; round += 1) {
+    const doomed = world.start()
+    await world.post(2, 1)
+    await sleep(random() * 2500)
+    doomed.kill('SIGKILL')
+    await doomed.ended()
+    await world.expireLeases()
+  }
+  const last = world.start()
+  await world.done(last)
+  await world.check(setsMax)
+  last.kill('SIGTERM')
+  assert.deepEqual(await last.ended(), { code: 0, signal: null }, last.output())
+})
+
+test('told to stop under load, it ends in order within ten seconds and leaves no lease behind', async () => {
+  const service = world.start()
+  await leads(service)
+  await world.post(4, 2)
+  service.kill('SIGTERM')
+  assert.deepEqual(await service.ended(10_000), { code: 0, signal: null }, service.output())
+  const leases = await world.admin`
+    select from blobwatch.job where lease_until is not null
+    union all select from blobwatch.action where state = 'sending'`
+  assert.equal(leases.length, 0)
+  const next = world.start()
+  await world.done(next)
+  await world.check(setsMax)
+  next.kill('SIGTERM')
+  await next.ended()
+})
+
+test('its connections to Postgres cut again and again, it goes on by itself', async () => {
+  const service = world.start()
+  await leads(service)
+  const cuts = isLong ? 200 : 6
+  const posting = world.post(4, 2)
+  for (let cut = 0; cut < cuts; cut += 1) {
+    await sleep(300)
+    await world.admin`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name ~ ${` ${service.pid}$`}`
+  }
+  await posting
+  await sleep(500)
+  // A claim whose answer was lost is held by nobody.
+  await world.expireLeases()
+  await world.done(service)
+  assert.equal(service.isAlive(), true, service.output())
+  await world.check(setsMax)
+  service.kill('SIGTERM')
+  assert.deepEqual(await service.ended(), { code: 0, signal: null }, service.output())
+})
+
+test('of two processes one leads; when it is stopped the other takes over, and when it wakes it writes nothing', async (t) => {
+  const rounds = isLong ? 5 : 1
+  const first = world.start()
+  await leads(first)
+  const second = world.start()
+  await world.post(2, 1)
+  await world.done(first)
+  assert.ok((await world.leaders()).every((leader) => leader.pid === first.pid))
+  let [leading, waiting] = [first, second]
+  for (let round = 0; round < rounds; round += 1) {
+    leading.kill('SIGSTOP')
+    await leads(waiting)
+    await world.expireLeases()
+    const fences = await epochs()
+    await world.post(2, 1)
+    await world.done(waiting)
+    leading.kill('SIGCONT')
+    await world.post(2, 1)
+    await world.done(waiting)
+    assert.deepEqual(await epochs(), fences, 'nobody has taken the lead back')
+    assert.ok((await world.leaders()).every((leader) => leader.pid === waiting.pid))
+    await world.check(setsMax)
+    ;[leading, waiting] = [waiting, leading]
+  }
+  t.diagnostic(`${rounds} rounds`)
+  for (const service of [first, second]) {
+    service.kill('SIGTERM')
+    assert.deepEqual(await service.ended(), { code: 0, signal: null }, service.output())
+  }
+})
+
+/** Until this process leads both the firehose and the ledger. */
+async function leads(service: Service): Promise<void> {
+  for (let waits = 0; waits < 600; waits += 1) {
+    const leaders = await world.leaders()
+    if (leaders.length === 2 && leaders.every((leader) => leader.pid === service.pid)) return
+    await sleep(50)
+  }
+  assert.fail(`it does not lead\n${service.output()}`)
+}
+
+async function epochs(): Promise<unknown> {
+  return [
+    ...(await world.admin`
+      select epoch from blobwatch.cursor union all select epoch from blobwatch.ledger_head`),
+  ].map((row) => row['epoch'])
+}
+
+function mulberry(start: number): () => number {
+  let state = start | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}

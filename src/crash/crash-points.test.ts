@@ -1,0 +1,29 @@
+// The service is killed at every named place, started again, and everything has to be there, once.
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { crashPoints } from '../telemetry/crash-point.ts'
+import { startCrashWorld } from '../testing/crash-world.ts'
+
+const isLong = process.env['BLOBWATCH_TEST_LONG'] === '1'
+const world = await startCrashWorld()
+after(() => world[Symbol.asyncDispose]())
+
+/** A person's commands pass these, not the service. */
+const elsewhere = ['withdraw:before', 'withdraw:after']
+const counts = isLong ? [1, 2, 3] : [1]
+
+for (const name of crashPoints.filter((point) => !elsewhere.includes(point))) {
+  for (const count of counts) {
+    test(`killed at ${name} the ${count}. time, loses nothing and does nothing twice`, async () => {
+      const doomed = world.start(`${name}:${count}`)
+      await world.post(3, 2)
+      assert.deepEqual(await doomed.ended(), { code: null, signal: 'SIGKILL' }, doomed.output())
+      await world.expireLeases()
+      const next = world.start()
+      await world.done(next)
+      next.kill('SIGTERM')
+      assert.deepEqual(await next.ended(), { code: 0, signal: null }, next.output())
+      await world.check()
+    })
+  }
+}
