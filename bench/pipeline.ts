@@ -120,7 +120,7 @@ async function collaborators(parts: {
   const client = createHostClient({
     clock,
     pair: { url: pdsUrl, address },
-    limits: { requestsPerSecond: 100_000 },
+    limits: { trustedRequestsPerSecond: 100_000 },
   })
   return {
     db,

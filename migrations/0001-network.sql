@@ -1,11 +1,12 @@
 -- Network scale: who, where, what. Partitioned; no foreign key points into these; what a case needs is copied out.
+-- Fixed-width columns come first and words are enums: padding and repeated text would cost more than the facts.
 
 -- The only table where a DID is text. Erasing a person is one row.
 create table account (
   id bigint generated always as identity primary key,
   did text unique,
-  pds text,
-  pds_at timestamptz,
+  -- When the network last said that its identity changed: what a process cached before that is asked for anew.
+  identity_at timestamptz,
   status text not null default 'active',
   status_at timestamptz,
   erased_at timestamptz
@@ -17,12 +18,14 @@ create function blob_key(cid bytea) returns bigint
   return ('x' || encode(substring(cid from 1 for 8), 'hex'))::bit(64)::bigint;
 
 -- No unique key: exactly-once comes from the gated cursor in take_in.
+create type source_kind as enum ('firehose', 'webhook');
+
 create table sighting (
   at timestamptz not null,
   account bigint not null,
+  source source_kind not null,
   blob_cid bytea not null,
   record_cid bytea,
-  source text not null,
   collection text,
   rkey text,
   rev text
@@ -32,19 +35,22 @@ create index sighting_account on sighting (account);
 create index sighting_at on sighting using brin (at);
 
 -- One row per blob whose scan is settled. coverage: bits of the signal types computed (domain/blob.ts coverageBits).
+create type verdict_kind as enum ('clear', 'matched', 'unscannable');
+create type media_kind as enum ('image', 'video', 'other');
+
 create table blob (
-  blob_cid bytea not null primary key,
   hashed_at timestamptz not null,
   bank_generation bigint not null,
   bytes integer,
+  verdict verdict_kind not null,
+  kind media_kind,
   coverage smallint not null,
   quality smallint,
-  verdict text not null check (verdict in ('clear', 'matched', 'unscannable')),
-  reason text,
-  kind text,
+  blob_cid bytea not null primary key,
   pdq bytea,
   md5 bytea,
   sha1 bytea,
+  reason text,
   check ((verdict = 'unscannable') = (reason is not null))
 ) partition by hash (blob_cid);
 

@@ -46,6 +46,8 @@ create table bank_content (
   disable_until_ts bigint not null default 1,
   -- Set aside by a flood: matches are still found and recorded, no action, a person decides.
   held_at timestamptz,
+  -- The flood limit counts from here: when a person last let it go on.
+  flood_since timestamptz,
   note text,
   metadata jsonb,
   provenance jsonb,

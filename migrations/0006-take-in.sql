@@ -69,8 +69,8 @@ begin
   order by u.did
   on conflict (did) do nothing;
 
-  insert into sighting (at, account, blob_cid, record_cid, source, collection, rkey, rev)
-  select v_now, a.id, decode(s.cid, 'hex'), decode(s."recordCid", 'hex'), v_source, s.collection, s.rkey, s.rev
+  insert into sighting (at, account, source, blob_cid, record_cid, collection, rkey, rev)
+  select v_now, a.id, v_source::source_kind, decode(s.cid, 'hex'), decode(s."recordCid", 'hex'), s.collection, s.rkey, s.rev
   from jsonb_to_recordset(coalesce(p->'sightings', '[]'))
     as s(did text, cid text, "recordCid" text, collection text, rkey text, rev text)
   join account a on a.did = s.did;
@@ -149,7 +149,7 @@ begin
   join account a on a.did = s.did
   where s.status = 'deleted';
 
-  update account a set pds = null, pds_at = null
+  update account a set identity_at = v_now
   from jsonb_array_elements_text(coalesce(p->'identities', '[]')) as d(did)
   where a.did = d.did;
 

@@ -56,7 +56,7 @@ begin
     end if;
     select coalesce(jsonb_agg(to_jsonb(x)), '[]'), count(*) = v_page into sightings, page_full
     from (
-      select s.account, a.did, a.pds, a.status, s.collection, s.rkey, encode(s.record_cid, 'hex') as "recordCid",
+      select s.account, a.did, a.identity_at as "identityAt", a.status, s.collection, s.rkey, encode(s.record_cid, 'hex') as "recordCid",
         s.source, s.at
       from sighting s
       join account a on a.id = s.account
@@ -226,7 +226,8 @@ begin
   end if;
 
   insert into blob (blob_cid, hashed_at, bank_generation, bytes, coverage, quality, verdict, reason, kind, pdq, md5, sha1)
-  select v_cid, v_now, (p->>'bankGeneration')::bigint, b.bytes, b.coverage, b.quality, b.verdict, b.reason, b.kind,
+  select v_cid, v_now, (p->>'bankGeneration')::bigint, b.bytes, b.coverage, b.quality, b.verdict::verdict_kind, b.reason,
+    b.kind::media_kind,
     decode(b.pdq, 'hex'), decode(b.md5, 'hex'), decode(b.sha1, 'hex')
   from jsonb_to_record(p->'blob') as b(bytes integer, coverage smallint, quality smallint, verdict text, reason text,
     kind text, pdq text, md5 text, sha1 text)

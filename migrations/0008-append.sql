@@ -59,10 +59,11 @@ begin
     order by a.applied, a.id limit 500 for no key update of a
   loop
     if v_action.applied and not v_action.by_person then
-      select ac.content into v_flooded from action_cause ac
+      select ac.content into v_flooded from action_cause ac join bank_content c on c.id = ac.content
       where ac.action = v_action.id and (
         select count(*) from action_cause o join action oa on oa.id = o.action
-        where o.content = ac.content and oa.released_at > v_since and oa.applied and not oa.by_person
+        where o.content = ac.content and oa.released_at > greatest(v_since, c.flood_since)
+          and oa.applied and not oa.by_person
       ) >= (p_limits->>'actionsPerContent')::integer
       order by ac.content limit 1;
       if found then

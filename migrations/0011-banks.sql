@@ -1,6 +1,6 @@
 -- Step change_bank: every change of a bank raises the generation, is an entry, and starts a pass over stored signals.
 
--- p: op (bank.create | bank.set | content.add | content.remove | content.set), principal, now, and the fields of the op.
+-- p: op (bank.create | bank.set | content.add | content.remove | content.set | content.resume), principal, now, and the fields of the op.
 create function change_bank_v1(p jsonb) returns table (bank integer, content integer, generation bigint)
   language plpgsql security definer set search_path = blobwatch, pg_temp as $$
 declare
@@ -46,7 +46,7 @@ begin
     insert into bank_signal (content, type, value, quality, added_generation)
     select v_content, s.type, decode(s.value, 'hex'), s.quality, v_generation
     from jsonb_to_recordset(p->'signals') as s(type text, value text, quality smallint);
-  elsif v_op in ('content.remove', 'content.set') then
+  elsif v_op in ('content.remove', 'content.set', 'content.resume') then
     perform 1 from bank_content c where c.id = v_content and c.bank = v_bank.id and c.removed_at is null for update;
     if not found then
       raise exception 'bank ''%'' has no content %', p->>'name', v_content using errcode = 'BU001';
@@ -55,23 +55,29 @@ begin
       update bank_content set removed_at = v_now where id = v_content;
       update bank_signal s set state = 'removed', removed_generation = v_generation
       where s.content = v_content and s.state = 'live';
-    else
+    elsif v_op = 'content.set' then
       update bank_content set disable_until_ts = (p->>'disableUntilTs')::bigint where id = v_content;
+    else
+      -- A person looked at the flood: the content may act again, under a limit that counts anew.
+      update bank_content set held_at = null, flood_since = v_now where id = v_content;
     end if;
   end if;
 
   insert into bank_change (generation, op, bank, content, principal, at)
   values (v_generation, v_op, v_bank.id, v_content, v_principal, v_now);
 
-  if v_op = 'content.add' then
+  -- What may match now and did not before: a pass over stored signals finds it.
+  if v_op = 'content.add' or (v_op = 'content.set' and p->>'disableUntilTs' = '1')
+    or (v_op = 'bank.set' and (v_bank.policy->>'pdqDistanceMax')::integer > (v_before#>>'{policy,pdqDistanceMax}')::integer)
+  then
     insert into job (kind, key, next_at, reason, retro, detail, created_at)
     values ('rematch', int8send(v_generation), v_now, 'bank-change', v_generation,
-      jsonb_build_object('content', v_content), v_now);
+      jsonb_strip_nulls(jsonb_build_object('content', v_content, 'bank', v_bank.id)), v_now);
   end if;
 
   perform note_v1(v_op, actor(v_principal),
     jsonb_strip_nulls(jsonb_build_object('bank', 'b' || v_bank.id, 'content', v_content, 'generation', v_generation,
-      'before', v_before, 'mode', p->>'mode', 'class', p->>'class', 'policy', p->'policy',
+      'before', v_before, 'disableUntilTs', p->'disableUntilTs', 'mode', p->>'mode', 'class', p->>'class', 'policy', p->'policy',
       'signals', (select jsonb_agg(distinct s.type) from jsonb_to_recordset(coalesce(p->'signals', '[]')) as s(type text)))),
     jsonb_strip_nulls(jsonb_build_object('name', v_bank.name, 'note', p->>'note')),
     null, null, null, 'bank:' || v_generation, v_now);

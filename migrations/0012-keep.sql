@@ -76,7 +76,11 @@ begin
     select b.blob_cid from blob b
     where b.verdict = 'unscannable' and b.reason <> 'unsupported-cid'
       and (p->>'cid' is null or b.blob_cid = decode(p->>'cid', 'hex'))
-      and (p->>'reason' is null or b.reason = p->>'reason')
+      -- Without a reason only what another try may change: what the bytes are stays what they are.
+      and case when p->>'reason' is not null then b.reason = p->>'reason'
+        else p->>'cid' is not null or b.reason not in
+          ('unsupported-format', 'unsupported-video', 'animated', 'empty', 'corrupt', 'too-many-pixels') end
+      and not exists (select from job j where j.kind = 'scan' and j.key = b.blob_cid)
     order by b.blob_cid
     limit (p->>'limit')::integer
   loop
@@ -147,7 +151,7 @@ begin
   update frame_undecodable f set bytes = '' where position(convert_to(v_did, 'UTF8') in f.bytes) > 0;
   delete from ledger_private l where l.account = v_account;
   update ledger_intake i set private = '{}' where i.account = v_account;
-  update account a set did = null, pds = null, pds_at = null, erased_at = v_now where a.id = v_account;
+  update account a set did = null, identity_at = null, erased_at = v_now where a.id = v_account;
   perform note_v1('account.erased', coalesce(actor((p->>'principal')::integer), '{"kind":"system"}'),
     jsonb_build_object('account', v_account, 'basis', p->>'basis'), null, null, null, null, 'erased:' || v_account, v_now);
   return query select 'erased';
@@ -210,7 +214,7 @@ begin
   end if;
   with seen as (
     select s.blob_cid, count(*) as n from sighting s
-    where s.at >= v_from and s.at < v_to and s.source = p->>'source' group by s.blob_cid
+    where s.at >= v_from and s.at < v_to and s.source = (p->>'source')::source_kind group by s.blob_cid
   ), found as (
     select seen.n, b.verdict, b.reason, b.coverage from seen left join blob b on b.blob_cid = seen.blob_cid
   )
@@ -252,6 +256,34 @@ begin
     jsonb_strip_nulls(jsonb_build_object('key', p->>'id', 'owner', p->'owner', 'scopes', p->'scopes', 'expires', p->>'expiresAt')),
     null, null, null, null, 'key:' || (p->>'id') || ':' || (p->>'op'), v_now);
   return query select p->>'id';
+end $$;
+
+-- A person tries a dead or refused action again: a new revision, with its own intent and result.
+create function retry_action_v1(p jsonb) returns table (action bigint)
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+declare
+  v_now timestamptz := (p->>'now')::timestamptz;
+  v_a action;
+  v_new bigint;
+begin
+  select * into v_a from action a where a.id = (p->>'action')::bigint for update;
+  if not found or v_a.state not in ('dead', 'refused') then
+    raise exception 'there is no dead or refused action %', p->>'action' using errcode = 'BU001';
+  end if;
+  if exists (
+    select from action o where o.subject = v_a.subject and o.kind = v_a.kind and o.revision > v_a.revision
+  ) then
+    raise exception 'action % was followed by a newer one', v_a.id using errcode = 'BU001';
+  end if;
+  insert into action (decision, subject, kind, applied, undoes, revision, idem, state, by_person, detail, created_at)
+  values (v_a.decision, v_a.subject, v_a.kind, v_a.applied, v_a.undoes, v_a.revision + 1,
+    v_a.kind || ':' || v_a.subject || ':' || (v_a.revision + 1), 'planned', true, v_a.detail, v_now)
+  returning id into v_new;
+  insert into action_cause (action, content) select v_new, c.content from action_cause c where c.action = v_a.id;
+  perform note_intent(v_new, v_now);
+  perform note_v1('action.retried', actor((p->>'principal')::integer),
+    jsonb_build_object('action', v_new, 'before', v_a.id), null, null, null, null, 'retried:' || v_new, v_now);
+  return query select v_new;
 end $$;
 
 -- A fact about the service itself (start, stop, limits in force) as an entry.

@@ -42,6 +42,10 @@ export const settings = {
     secret: true,
     help: 'Admin password of that PDS. Without it nothing is taken down.',
   },
+  BLOBWATCH_PDS_REQUESTS_PER_SECOND: {
+    fallback: '50',
+    help: 'Requests to that PDS for blobs and proofs; other hosts are asked 10 times a second. A PDS with rate limits answers 429 above 3,000 in 5 minutes, unless PDS_RATE_LIMIT_BYPASS_IPS names this machine.',
+  },
   BLOBWATCH_FIREHOSE_URL: {
     help: 'Firehose to follow: a PDS or a relay (wss://…), or "off". Not set: the PDS above.',
   },
@@ -137,6 +141,7 @@ export type Config = {
   keepDays: number
   blobRowsMax: number
   blobBytesMax: number
+  pdsRequestsPerSecond: number
   scanSlots: number
   decoderSlots: number
   diskFreeBytesMin: number
@@ -218,6 +223,7 @@ function readConfig(read: ReturnType<typeof reader>): Config {
     },
     keepDays: read.integer('BLOBWATCH_KEEP_DAYS', 1, 3650),
     blobRowsMax: read.integer('BLOBWATCH_BLOB_ROWS_MAX', 1000, 10_000_000_000),
+    pdsRequestsPerSecond: read.integer('BLOBWATCH_PDS_REQUESTS_PER_SECOND', 1, 10_000),
     blobBytesMax: read.integer('BLOBWATCH_BLOB_BYTES_MAX', 1_000, 1_000_000_000),
     scanSlots: read.integer('BLOBWATCH_SCAN_SLOTS', 1, 256),
     decoderSlots: read.integer('BLOBWATCH_DECODER_SLOTS', 1, 64),

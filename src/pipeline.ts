@@ -35,6 +35,8 @@ export const pipelineLimits = {
   triesPerRun: 8,
   accountsPerHost: 3,
   lookupsAtOnce: 16,
+  /** Longer than the resolver's cache keeps a document. */
+  identityFreshMs: 11 * 60_000,
   /** A blob that no host gave within this time is unscannable; a person may still retry it. */
   ageMsMax: 72 * 3600 * 1000,
   /** A blob may be announced before its host serves it; after these tries it is `not-found`. */
@@ -160,7 +162,7 @@ async function locate(
   options: PipelineOptions,
   signal: AbortSignal,
 ): Promise<{ located: Located[]; unsure: boolean }> {
-  const { administeredPds, resolver } = options
+  const { administeredPds } = options
   if (administeredPds === undefined) {
     return {
       located: job.sightings.map((place) => ({ place, administered: false })),
@@ -172,7 +174,7 @@ async function locate(
   let unsure = false
   for (let at = 0; at < job.sightings.length; at += pipelineLimits.lookupsAtOnce) {
     const places = job.sightings.slice(at, at + pipelineLimits.lookupsAtOnce)
-    const hosts = await Promise.all(places.map((place) => resolver.pdsOf(place.did, { signal })))
+    const hosts = await Promise.all(places.map((place) => pdsOf(place, options, signal)))
     for (const [i, place] of places.entries()) {
       const host = hosts[i]
       if (host?.kind === 'deferred' && !givenUp) unsure = true
@@ -184,6 +186,13 @@ async function locate(
     }
   }
   return { located, unsure }
+}
+
+/** Another process may have heard of the change: what this one cached before it is not believed. */
+function pdsOf(place: Place, { resolver, clock }: PipelineOptions, signal: AbortSignal) {
+  const changedMs = place.identityAt === null ? 0 : Date.parse(place.identityAt)
+  const fresh = clock() - changedMs < pipelineLimits.identityFreshMs
+  return resolver.pdsOf(place.did, { signal, fresh })
 }
 
 type NoBytes = { tries: TryRecord[]; reason: UnscannableReason; untilMs?: number }
@@ -203,13 +212,13 @@ async function fetchFromAnyHost(
   const failed: { reason: HostReason; untilMs?: number }[] = []
   const asked = new Map<string, { accounts: number; settled: boolean }>()
 
-  for (const did of new Set(job.sightings.map((place) => place.did))) {
+  for (const place of new Map(job.sightings.map((one) => [one.did, one])).values()) {
     if (failed.length >= pipelineLimits.triesPerRun) {
       // There are more hosts: the next run asks those.
       failed.push({ reason: failed[0]?.reason ?? 'not-found', untilMs: options.clock() })
       break
     }
-    const host = await options.resolver.pdsOf(did, { signal })
+    const host = await pdsOf(place, options, signal)
     if (host.kind !== 'found') {
       failed.push({
         reason: host.reason,
@@ -227,7 +236,7 @@ async function fetchFromAnyHost(
       failed.push(earlier)
       continue
     }
-    const outcome = await options.fetcher.fetch({ did, blobCid, signal })
+    const outcome = await options.fetcher.fetch({ did: place.did, blobCid, signal })
     if (outcome.kind === 'bytes') {
       tries.push({ host: outcome.host, outcome: 'ok' })
       return { tries, ...pickBytes(outcome) }

@@ -103,7 +103,10 @@ async function makeParts(
   const client = createHostClient({
     clock,
     pair: config.pds && { url: config.pds.url, address: config.pds.address },
-    limits: { blobBytesMax: config.blobBytesMax },
+    limits: {
+      blobBytesMax: config.blobBytesMax,
+      trustedRequestsPerSecond: config.pdsRequestsPerSecond,
+    },
   })
   const signer = config.labeler && (await createLabelSigner(config.labeler))
   return {

@@ -67,9 +67,10 @@ export function createHostGate({ clock, limits }: { clock: Clock; limits: FetchL
   ): Promise<Denied | { kind: 'admitted'; known: boolean; taken: Slots[] }> {
     const early = refusal(state, clock(), limits)
     if (early !== undefined) return early
-    const waitMs = budgetWait(state, clock(), limits)
+    const perSecond = trusted ? limits.trustedRequestsPerSecond : limits.requestsPerSecond
+    const waitMs = budgetWait(state, clock(), perSecond)
     if (waitMs > limits.budgetWaitMs) return denied('rate-limited', clock() + waitMs)
-    state.budgetAtMs = Math.max(state.budgetAtMs, clock()) + 1000 / limits.requestsPerSecond
+    state.budgetAtMs = Math.max(state.budgetAtMs, clock()) + 1000 / perSecond
     await sleep(waitMs, signal)
 
     const known = trusted || state.answers >= limits.knownAfterAnswers
@@ -137,8 +138,8 @@ function refusal(state: HostState, nowMs: number, limits: FetchLimits): Denied |
 }
 
 /** A bucket of one second's requests that refills evenly. */
-function budgetWait(state: HostState, nowMs: number, limits: FetchLimits): number {
-  const intervalMs = 1000 / limits.requestsPerSecond
+function budgetWait(state: HostState, nowMs: number, perSecond: number): number {
+  const intervalMs = 1000 / perSecond
   return Math.max(0, state.budgetAtMs + intervalMs - 1000 - nowMs)
 }
 

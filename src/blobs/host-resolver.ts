@@ -99,7 +99,7 @@ function createClients(options: HostResolverOptions, limits: ResolverLimits) {
   })
   const plcLimits = {
     ...fetchLimits,
-    requestsPerSecond: limits.plcRequestsPerSecond,
+    trustedRequestsPerSecond: limits.plcRequestsPerSecond,
     socketsPerHost: limits.plcSockets,
   }
   return {

@@ -28,7 +28,10 @@ export const fetchLimits = {
   knownAfterAnswers: 20,
   socketWaitMs: 10_000,
 
+  /** The reference PDS lets one address ask 3,000 times in 5 minutes. */
   requestsPerSecond: 10,
+  /** Of the host that the operator named: its own limit, if it has one, answers 429 and is kept. */
+  trustedRequestsPerSecond: 50,
   /** A shorter wait for the budget is waited for in place; a longer one is `deferred`. */
   budgetWaitMs: 1_000,
 

@@ -108,12 +108,12 @@ export async function openScan(db: Database, cid: Hex): Promise<OpenScan | undef
   return row
 }
 
-export type AccountRow = { id: number; did: string; pds: string | null; status: string }
+export type AccountRow = { id: number; did: string; status: string }
 
 export async function accountOf(db: Database, did: string): Promise<AccountRow | undefined> {
   const [row] = await ask(
     'find the account',
-    db<AccountRow[]>`select id, did, pds, status from account where did = ${did}`,
+    db<AccountRow[]>`select id, did, status from account where did = ${did}`,
   )
   return row
 }

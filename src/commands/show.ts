@@ -160,7 +160,6 @@ function printThing(io: Io, thing: Thing, parts: Parts): void {
     ['record', thing.uri],
     ['account', account?.did],
     ['status', account?.status],
-    ['host', account?.pds ?? undefined],
     ['blob', thing.cid],
     [
       'verdict',

@@ -1,7 +1,8 @@
-// A pass over stored signals after a content was added: what matched nothing then may match now.
+// A pass over stored signals after a bank change that may find more: what matched nothing then may match now.
 //
 // Promises: it starts only when the index of this process includes the change, and is over when no stored blob is left
 // that was matched before it. A crash repeats at most one page.
+import type { Match } from '../domain/bank.ts'
 import type { Matcher } from '../domain/ports.ts'
 import type { Database } from '../db/client.ts'
 import { claimJobs, endJob, jobLimits, rematchAdvance, rematchPage } from '../steps/jobs.ts'
@@ -33,9 +34,7 @@ export async function runRematch(
   while (!signal.aborted) {
     const rows = await rematchPage(db, { generation, after })
     const matched = rows
-      .filter((row) =>
-        matcher.match(row.signals).matches.some((match) => match.contentId === job.detail.content),
-      )
+      .filter((row) => matcher.match(row.signals).matches.some((match) => isOfChange(match, job)))
       .map((row) => row.cid)
     after = rows.at(-1)?.cid ?? after
     const done = rows.length < jobLimits.rematchPage
@@ -51,4 +50,11 @@ export async function runRematch(
     if (result !== 'more') return
   }
   await endJob(db, { kind: 'rematch', job, untilMs: clock(), reason: 'stopped' })
+}
+
+/** One content was added or enabled, or a whole bank was widened. */
+function isOfChange(match: Match, { detail }: ClaimedJob): boolean {
+  return detail.content === undefined
+    ? match.bankId === detail.bank
+    : match.contentId === detail.content
 }

@@ -2,6 +2,7 @@
 //
 // Promises: never `clear` by omission. Whatever claims or appears to be a picture or a video and was not looked at in
 // full comes back with a reason; `other` is only what neither the bytes nor the declared type call a picture or video.
+import { pdqQualityMin } from '../domain/blob.ts'
 import type { ContentReason, MediaKind, Signals } from '../domain/blob.ts'
 import type { HashOutcome, Hasher } from '../domain/ports.ts'
 import type { DecodeOutcome } from './decode-answer.ts'
@@ -33,6 +34,10 @@ export function createHasher({ decoder }: { decoder: { decode: Decode } }): Hash
       const decoded = await decodeTwice(decoder, bytes, signal)
       if (decoded.kind === 'failed') return unscannable(decoded.reason)
       const complete = { media, format, signals: { ...signals, pdq: decoded.pdq } }
+      // A torn picture with nothing left to compare: what it showed elsewhere was not looked at.
+      if (decoded.malformed && decoded.pdq.quality < pdqQualityMin) {
+        return { ...complete, unscannable: 'corrupt' }
+      }
       // Only the first frame was looked at.
       if (decoded.animated || sniffed.animated) return { ...complete, unscannable: 'animated' }
       return complete

@@ -10,7 +10,7 @@ export type ClaimedJob = {
   token: string
   attempts: number
   crashes: number
-  detail: { url?: string; content?: number; after?: Hex }
+  detail: { url?: string; content?: number; bank?: number; after?: Hex }
   created_at: Date
 }
 

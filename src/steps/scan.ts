@@ -21,7 +21,8 @@ import { crashPoint } from '../telemetry/crash-point.ts'
 export type Place = {
   account: number
   did: string
-  pds: string | null
+  /** When the network last said that this account's identity changed. */
+  identityAt: string | null
   status: string
   collection: string | null
   rkey: string | null

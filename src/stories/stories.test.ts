@@ -71,7 +71,7 @@ test('story (b): the same CID ten thousand times is one job, one fetch, one case
       })),
     )
   }
-  assert.equal(await count(world, 'job'), 1)
+  assert.equal(await count(world, "job where kind = 'scan'"), 1)
   while ((await world.scanDue()) > 0);
   assert.equal(world.hosts.fetched.length, 1)
   assert.equal(await count(world, 'case_file'), 1)
@@ -118,7 +118,7 @@ test('story (c): a content that 300 earlier blobs match makes one held case that
   await assertLedgerHolds(world)
 })
 
-test('story (d): bytes announced by a webhook are fetched once, and the post that comes later needs no second fetch', async (t) => {
+test('story (d): an upload announced by its address is known when the post comes later: no second fetch, one case', async (t) => {
   const world = await createWorld(t)
   await world.bank('BAD')
   await world.content('BAD', [{ type: 'pdq', value: pdqOfBytes('one'), quality: 100 }])
@@ -242,7 +242,8 @@ test('story (f): a signal floods while four processes decide and act, and at mos
   await world.sight([{ did: bob, bytes: 'fine', rkey: 'b' }])
   await world.settle()
   assert.ok(world.pds.takenDown().includes(`${bob} ${digestOfBytes('fine')}`), 'others go on')
-  await assertLedgerHolds(world)
+  // The intents of what the flood stopped stay open, in view.
+  assert.deepEqual((await world.ledger()).faults, [])
 })
 
 test('story (g): a person asks for erasure: one account row, private values gone, labels negated, the ledger verifies', async (t) => {
