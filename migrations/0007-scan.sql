@@ -4,7 +4,9 @@
 create function claim_scans_v1(p jsonb) returns table (
   cid text, generation bigint, token uuid, attempts integer, crashes integer, retro bigint, created_at timestamptz,
   blob jsonb, tries jsonb, addresses jsonb, sightings jsonb, page_full boolean
-) language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+) language plpgsql security definer set search_path = blobwatch, pg_temp
+-- In the first minutes of a new database there are no statistics, and a plan for empty tables reads all of them.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   v_now timestamptz := (p->>'now')::timestamptz;
   v_until timestamptz := v_now + make_interval(secs => (p->>'leaseSeconds')::double precision);

@@ -36,6 +36,8 @@ declare
   v_labels integer;
   v_flooded integer;
   v_released integer := 0;
+  -- Asked once: with tens of thousands waiting, asking for each would hold up the ledger.
+  v_paused boolean := exists (select from pause where resumed_at is null);
 begin
   if not exists (select from action where state = 'planned' and intent_seq is not null) then
     return 0;
@@ -46,16 +48,18 @@ begin
   into v_takedowns, v_labels
   from action a where a.released_at > v_since and a.applied;
 
-  update action a set waiting = 'paused'
-  where a.state = 'planned' and a.intent_seq is not null and a.waiting is distinct from 'paused' and is_paused(a.id, a.kind);
+  if v_paused then
+    update action a set waiting = 'paused'
+    where a.state = 'planned' and a.intent_seq is not null and a.waiting is distinct from 'paused' and is_paused(a.id, a.kind);
+  end if;
 
   -- What may not leave now is passed over in the query, so that it never stands in the way of what may.
   for v_action in
     select a.id, a.kind, a.applied, a.by_person, d.blob_cid
     from action a join decision d on d.id = a.decision
     where a.state = 'planned' and a.intent_seq is not null
-      and not is_paused(a.id, a.kind)
       and (not a.applied or case when a.kind = 'label' then v_labels > 0 else v_takedowns > 0 end)
+      and case when v_paused then not is_paused(a.id, a.kind) else true end
     order by a.applied, a.id limit 500 for no key update of a
   loop
     if v_action.applied and not v_action.by_person then

@@ -257,7 +257,7 @@ function didYouMean(name: string): string {
   const near = Object.keys(settings).find((known) => {
     const [a, b] = [known.replaceAll('_', ''), name.replaceAll('_', '')]
     return (
-      a.startsWith(b) || b.startsWith(a) || [...a].filter((char, i) => char !== b[i]).length <= 2
+      a.startsWith(b) || b.startsWith(a) || a.split('').filter((char, i) => char !== b[i]).length <= 2
     )
   })
   return near === undefined ? '' : ` (did you mean ${near}?)`

@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { AtpAgent } from '@atproto/api'
 import type { BlobRef } from '@atproto/api'
 import { TestNetworkNoAppView } from '@atproto/dev-env'
+import { loopbackOnly } from '../testing/loopback-only.ts'
 import type { RemoteSubject, TakedownPort } from '../domain/ports.ts'
 import { adminAnswerBytesMax, retryAfterMs, retryAfterMsMax } from './admin-request.ts'
 import { createPdsTakedown } from './pds-takedown.ts'
@@ -21,6 +22,7 @@ describe('a takedown on a real PDS', { timeout: 60_000 }, () => {
   let posts = 0
 
   before(async () => {
+    using _loopback = loopbackOnly()
     network = await TestNetworkNoAppView.create({})
     agent = new AtpAgent({ service: network.pds.url })
     await agent.createAccount({ handle: 'alice.test', email: 'a@test.com', password: 'pw-alice' })

@@ -87,7 +87,7 @@ test('labels the version of the record that was proved, and negates that same ve
   const undo = claimed({
     kind: 'label',
     applied: false,
-    detail: { val: 'spam', cid: label.label.cid as string },
+    detail: { val: 'spam', cid: label.label.cid ?? '' },
   })
   const negation = await sendAction(undo, options({ proof: { kind: 'not-there' } }))
   assert.deepEqual([negation.label?.neg, negation.label?.cid], [true, label.label.cid])

@@ -124,10 +124,32 @@ export async function removeContent(
   )
 }
 
+/** `resume`: a flood set the content aside and a person lets it act again. disableUntilTs as HMA has it (0, 1, unix seconds). */
+export async function setContent(
+  db: Database,
+  input: {
+    bank: string
+    content: number
+    principal: number
+    nowMs: number
+  } & ({ change: 'resume' } | { change: 'set'; disableUntilTs: number }),
+): Promise<void> {
+  changed(
+    await callStep<ChangedRow[]>(db, 'change_bank_v1', {
+      op: `content.${input.change}`,
+      name: input.bank,
+      content: input.content,
+      ...(input.change === 'set' && { disableUntilTs: input.disableUntilTs }),
+      principal: input.principal,
+      now: new Date(input.nowMs),
+    }),
+  )
+}
+
 /** Throws UsageError with what is wrong; a PDQ hash of a picture that says too little cannot be banked. */
 export function parseSignal(signal: NewSignal): NewSignal {
   const digits = digestDigits[signal.type]
-  if (digits === undefined) throw new UsageError(`No such signal type ${String(signal.type)}`)
+  if (digits === undefined) throw new UsageError(`No such signal type ${signal.type}`)
   const value = signal.value.toLowerCase()
   if (value.length !== digits || !/^[0-9a-f]+$/.test(value)) {
     throw new UsageError(`Invalid ${signal.type} signal: ${digits} hex digits are needed`)

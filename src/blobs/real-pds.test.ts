@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { AtpAgent, AtUri } from '@atproto/api'
 import { TestNetworkNoAppView } from '@atproto/dev-env'
+import { loopbackOnly } from '../testing/loopback-only.ts'
 import type { HostResolver } from '../domain/ports.ts'
 import { createBlobFetcher } from './fetch-blob.ts'
 import { createHostClient } from './host-client.ts'
@@ -26,6 +27,7 @@ describe('a real PDS', { timeout: 60_000 }, () => {
   let recordCid: string
 
   before(async () => {
+    using _loopback = loopbackOnly()
     network = await TestNetworkNoAppView.create({})
     const agent = new AtpAgent({ service: network.pds.url })
     await agent.createAccount({ handle: 'alice.test', email: 'a@test.com', password: 'hunter2' })

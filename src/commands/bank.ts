@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { listBanks } from '../banks/bank-store.ts'
 import type { Io } from './io.ts'
+import { addBankContentState } from './bank-content-state.ts'
 import { addBankContents } from './bank-contents.ts'
 import { addBankPolicy } from './bank-policy.ts'
 import { addBankShow } from './bank-show.ts'
@@ -15,7 +16,9 @@ type BankRow = Awaited<ReturnType<typeof listBanks>>[number]
 export function addBank(program: Command, io: Io): void {
   const command = program
     .command('bank')
-    .description('banks of known items: list, create, set, add, remove, show')
+    .description(
+      'banks of known items: list, create, set, show; their contents: add, remove, disable, enable, resume',
+    )
   withExamples(
     command
       .command('list')
@@ -30,6 +33,7 @@ export function addBank(program: Command, io: Io): void {
   )
   addBankPolicy(command, io)
   addBankContents(command, io)
+  addBankContentState(command, io)
   addBankShow(command, io)
 }
 

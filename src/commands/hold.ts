@@ -7,6 +7,8 @@ import { withExamples } from './examples.ts'
 import { printJson, printSection, printTable, shortTime } from './output.ts'
 import { addPaging, onPage, parsePage, tellMore } from './paging.ts'
 import type { PageOptions } from './paging.ts'
+import { parseWhole } from './parse.ts'
+import { retryAction } from '../steps/withdraw.ts'
 import { withSession } from './session.ts'
 
 /** A released action that nobody has taken up for this long is stuck. */
@@ -15,7 +17,7 @@ const stuckMs = 2 * 60_000
 type ListOptions = PageOptions & { json?: boolean }
 
 export function addHold(program: Command, io: Io): void {
-  const command = program.command('hold').description('what does not move by itself')
+  const command = program.command('hold').description('what does not move by itself: list, retry')
   const list = command
     .command('list')
     .description(
@@ -24,6 +26,29 @@ export function addHold(program: Command, io: Io): void {
     .option('--json', 'print the result as JSON')
     .action((options: ListOptions) => runList(io, options))
   withExamples(addPaging(list), ['hold list', 'hold list --json'])
+  withExamples(
+    command
+      .command('retry')
+      .description('try a dead or refused action again, after its cause is mended')
+      .argument('<ACTION>', 'the number that case show or show prints')
+      .option('--json', 'print the result as JSON')
+      .action((action: string, options: { json?: boolean }) => runRetry(io, action, options)),
+    ['hold retry 31'],
+  )
+}
+
+async function runRetry(io: Io, text: string, options: { json?: boolean }): Promise<void> {
+  const before = parseWhole(text, 'an action number', { min: 1, max: Number.MAX_SAFE_INTEGER })
+  await withSession(io, async (session) => {
+    const principal = await session.principal()
+    const action = await retryAction(session.db, {
+      action: before,
+      principal,
+      nowMs: session.nowMs(),
+    })
+    if (options.json === true) printJson(io, { before, action })
+    else io.out(`action ${before} is tried again as action ${action}; a running service sends it.`)
+  })
 }
 
 async function runList(io: Io, options: ListOptions): Promise<void> {
@@ -72,7 +97,8 @@ async function runList(io: Io, options: ListOptions): Promise<void> {
         { head: 'held actions', cell: (row) => row.actions, align: 'right' },
         {
           head: 'what to do',
-          cell: (row) => `if it is wrong: bank remove ${row.bank} ${row.content}`,
+          cell: (row) =>
+            `bank resume ${row.bank} ${row.content} or bank remove ${row.bank} ${row.content}`,
         },
       ],
     )
@@ -94,8 +120,8 @@ export function whatToDo(row: Pick<HoldRow, 'state' | 'why' | 'kind' | 'caseNumb
         : `case confirm ${caseNumber} or case release ${caseNumber}`
     case 'dead':
       return caseNumber === null
-        ? 'given up after 72 h; mend the cause, the next sighting plans it anew'
-        : `given up after 72 h; mend the cause, then see case show ${caseNumber}`
+        ? 'given up after 72 h; mend the cause, then hold retry (show tells the action)'
+        : `given up after 72 h; mend the cause, then hold retry (case show ${caseNumber})`
     case 'planned':
       if (why === 'paused') return 'resume'
       if (why === 'daily-cap') return `leaves as the 24 hours pass, or raise ${capSetting(kind)}`

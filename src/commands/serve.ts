@@ -1,53 +1,14 @@
 // serve: the service itself, until a signal.
 import type { Command } from 'commander'
-import { parseConfig } from '../config.ts'
-import { UsageError } from '../domain/errors.ts'
-import { build } from '../service.ts'
-import { armCrashPoint, isCrashPoint } from '../telemetry/crash-point.ts'
-import { createLog, parseLogLevel } from '../telemetry/log.ts'
 import type { Io } from './io.ts'
-import { startScreen } from './start-screen.ts'
 
 export function addServe(program: Command, io: Io): void {
   program
     .command('serve')
     .description('run the service (also without any command): follow, scan, decide, act, record')
-    .action(() => serve(io))
-}
-
-async function serve(io: Io): Promise<void> {
-  const config = parseConfig(io.env, io.readFile)
-  if (config.firehose === undefined && config.webhookSecrets.length === 0) {
-    throw new UsageError(
-      [
-        'nothing to watch: switch on at least one of',
-        '  BLOBWATCH_PDS_URL=https://pds.example.com         follow the firehose of your PDS',
-        '  BLOBWATCH_FIREHOSE_URL=wss://relay.example.com    follow a relay',
-        '  BLOBWATCH_WEBHOOK_SECRET=whsec_…                  be told of uploads by webhook',
-        'npm run demo shows all of it without any setting; .env.example lists every setting.',
-      ].join('\n'),
-    )
-  }
-  if (config.crashPoint !== undefined) arm(config.crashPoint)
-  const log = createLog({ level: parseLogLevel(config.logLevel) })
-  await using service = await build(config, { log })
-  const urls = await service.start()
-  io.err(startScreen({ config, parts: service.parts, urls }))
-  await Promise.race([stopped(io.stop), service.failed])
-  log.info('stopping', { outcome: 'stopping' })
-}
-
-function arm(setting: string): void {
-  const name = setting.replace(/:\d+$/, '')
-  const count = Number(/:(\d+)$/.exec(setting)?.[1] ?? 1)
-  if (!isCrashPoint(name))
-    throw new UsageError(`BLOBWATCH_CRASH_POINT: there is no crash point ${name}`)
-  armCrashPoint(name, count)
-}
-
-async function stopped(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  await new Promise<void>((resolve) =>
-    signal.addEventListener('abort', () => resolve(), { once: true }),
-  )
+    .action(async () => {
+      // The whole service is loaded only here: every other verb starts without it.
+      const { serve } = await import('./run-serve.ts')
+      await serve(io)
+    })
 }

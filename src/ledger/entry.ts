@@ -81,7 +81,12 @@ export function profileProblem(value: unknown): string | undefined {
         if (problem !== undefined) return problem
       }
       return undefined
-    default:
+    case 'bigint':
+    case 'function':
+    case 'symbol':
+    case 'undefined':
       return `a ${typeof value} is not JSON`
+    default:
+      throw new TypeError(`unknown kind of value ${typeof value}`)
   }
 }

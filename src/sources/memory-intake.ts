@@ -29,7 +29,7 @@ export function memoryIntake(stored: Partial<StoredCursor> = {}): MemoryIntake {
     batches: [],
     loadCursor: () => Promise.resolve({ ...intake.stored }),
     fail: (...when) => void failures.push(...when),
-    all: (name) => intake.batches.flatMap((batch) => batch[name] as never[]) as never,
+    all: (name) => intake.batches.flatMap((batch) => batch[name] as never[]),
     takeIn: async (batch) => {
       await Promise.resolve()
       const failure = failures.shift()

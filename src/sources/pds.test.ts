@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AtpAgent } from '@atproto/api'
 import { TestNetworkNoAppView } from '@atproto/dev-env'
+import { loopbackOnly } from '../testing/loopback-only.ts'
 import { createFirehose } from './firehose.ts'
 import { memoryIntake } from './memory-intake.ts'
 
@@ -12,6 +13,7 @@ const png = Buffer.from(
 
 describe('a real PDS', () => {
   it('is followed from an account’s first event to its deletion', { timeout: 30_000 }, async () => {
+    using _loopback = loopbackOnly()
     await using network = await TestNetworkNoAppView.create({})
     const intake = memoryIntake()
     const stop = new AbortController()

@@ -38,6 +38,20 @@ export async function decideCase(
   return row
 }
 
+/** A dead or refused action, tried again by a person: a new revision. Throws UsageError when it is neither. */
+export async function retryAction(
+  db: Database,
+  input: { action: number; principal: number; nowMs: number },
+): Promise<number> {
+  const [row] = await callStep<{ action: number }[]>(db, 'retry_action_v1', {
+    now: new Date(input.nowMs),
+    action: input.action,
+    principal: input.principal,
+  })
+  if (row === undefined) throw new TypeError('retry_action_v1 answers with one row')
+  return row.action
+}
+
 export type PauseScope =
   { scope: 'all' } | { scope: 'bank'; bank: number } | { scope: 'kind'; kind: string }
 

@@ -4,6 +4,7 @@ import { AtpAgent } from '@atproto/api'
 import type { BlobRef } from '@atproto/api'
 import type { TestNetworkNoAppView } from '@atproto/dev-env'
 import { inTime } from '../db/client.ts'
+import { loopbackOnly } from './loopback-only.ts'
 
 export const ADMIN_PASSWORD = 'admin-pass'
 
@@ -32,6 +33,7 @@ export async function startNetwork(): Promise<TestNetwork> {
   // Read when the packages load, so before the import.
   process.env['LOG_ENABLED'] = 'false'
   const { TestNetworkNoAppView } = await import('@atproto/dev-env')
+  using _ = loopbackOnly()
   const network = await inTime(TestNetworkNoAppView.create({}), 'start a PDS', START_TIMEOUT_MS)
   const close = once(async () => {
     await inTime(network.close(), 'stop the PDS', CLOSE_TIMEOUT_MS)

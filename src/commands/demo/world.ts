@@ -15,7 +15,7 @@ import { generateLabelKey } from '../../labeler/sign-label.ts'
 import type * as Testing from '../../testing/network.ts'
 import type { TestNetwork } from '../../testing/network.ts'
 import { registerLabeler } from './labeler-did.ts'
-import { loopbackOnly } from './loopback-only.ts'
+import { loopbackOnly } from '../../testing/loopback-only.ts'
 import { runCommand, startService } from './processes.ts'
 import type { CommandResult, Environment, ServiceProcess } from './processes.ts'
 
