@@ -10,7 +10,7 @@ import { round } from './machine.ts'
 import { scratchDatabase } from './scratch.ts'
 
 const goal = { bytesPerImage: 500 } as const
-const images = { full: 1_000_000, quick: 100_000 } as const
+const images = { full: 1_000_000, quick: 300_000 } as const
 const imagesPerAccount = 10
 /** After each the job table is vacuumed; a hundredth of all are open at once, as in a small backlog. */
 const batches = 100

@@ -162,6 +162,14 @@ export function parseConfig(
   const values = readSettings(env, readFile, problems)
   const read = reader(values, problems)
   const config = readConfig(read)
+  if (
+    (read.text('BLOBWATCH_LABELER_DID') === undefined) !==
+    (read.text('BLOBWATCH_LABELER_KEY') === undefined)
+  ) {
+    problems.push(
+      'BLOBWATCH_LABELER_DID and BLOBWATCH_LABELER_KEY belong together: set both or none',
+    )
+  }
   for (const problem of contradictions(config)) problems.push(problem)
   if (problems.length > 0) throw new UsageError(problems.join('\n'))
   return config
@@ -257,7 +265,9 @@ function didYouMean(name: string): string {
   const near = Object.keys(settings).find((known) => {
     const [a, b] = [known.replaceAll('_', ''), name.replaceAll('_', '')]
     return (
-      a.startsWith(b) || b.startsWith(a) || a.split('').filter((char, i) => char !== b[i]).length <= 2
+      a.startsWith(b) ||
+      b.startsWith(a) ||
+      a.split('').filter((char, i) => char !== b[i]).length <= 2
     )
   })
   return near === undefined ? '' : ` (did you mean ${near}?)`
@@ -335,13 +345,6 @@ function reader(values: Map<string, string>, problems: string[]) {
 
 function contradictions(config: Config): string[] {
   const problems: string[] = []
-  if (
-    config.pds === undefined &&
-    config.firehose === undefined &&
-    config.webhookSecrets.length > 0
-  ) {
-    // A webhook alone is fine: accounts are found by their DID documents.
-  }
   if (config.webhookSecrets.length > 2) {
     problems.push('BLOBWATCH_WEBHOOK_SECRET has two secrets at most')
   }
@@ -356,6 +359,11 @@ function contradictions(config: Config): string[] {
   }
   if (config.labeler !== undefined && !/^[0-9a-f]{64}$/i.test(config.labeler.keyHex)) {
     problems.push('BLOBWATCH_LABELER_KEY is 64 hex digits')
+  }
+  if (config.labeler?.did.startsWith('did:web:') === true && config.publicUrl === undefined) {
+    problems.push(
+      'BLOBWATCH_PUBLIC_URL is needed for a did:web labeler: its did.json is served there',
+    )
   }
   if (config.dataKeyHex !== undefined && !/^[0-9a-f]{64}$/i.test(config.dataKeyHex)) {
     problems.push('BLOBWATCH_DATA_KEY is 64 hex digits')

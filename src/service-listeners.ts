@@ -7,6 +7,7 @@ import { version } from './version.ts'
 import type { Parts } from './service.ts'
 import type { Health } from './service-health.ts'
 import { createTakeIn } from './steps/take-in.ts'
+import type { RequestKind } from './telemetry/events.ts'
 import { createWebhookApp } from './sources/webhook.ts'
 import { addLabelEndpoints } from './xrpc/label-endpoints.ts'
 import { createXrpc } from './xrpc/create-xrpc.ts'
@@ -28,13 +29,15 @@ export async function openListeners(parts: Parts, health: Health) {
     await listen({
       ...config.publicListener,
       setting: 'BLOBWATCH_PUBLIC_PORT',
+      onAnswer: ({ path, status, ms }) =>
+        telemetry.requestEnded({ kind: requestKind(path), ms, failed: status >= 500 }),
       hono: createPublicApp({
         version,
         ...(parts.signer && {
           labeler: {
             did: parts.signer.did,
             keyDid: parts.signer.keyDid,
-            publicUrl: config.publicUrl ?? 'http://127.0.0.1',
+            publicUrl: config.publicUrl ?? 'https://localhost',
           },
         }),
         mounts: webhookMounts(parts, health),
@@ -64,6 +67,11 @@ export async function openListeners(parts: Parts, health: Health) {
     privateUrl: privateListener.url,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
+}
+
+function requestKind(path: string): RequestKind {
+  if (path.startsWith('/api/v1/webhook/')) return 'webhook'
+  return path.startsWith('/xrpc/com.atproto.label.') ? 'labels' : 'api'
 }
 
 function webhookMounts(parts: Parts, health: Health) {

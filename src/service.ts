@@ -97,6 +97,7 @@ async function makeParts(
     await Decoder.start({
       slots: config.decoderSlots,
       warn: (message) => log.warn(message, { component: 'decoder' }),
+      onLost: (reason) => telemetry.decoderRestarted({ reason }),
     }),
   )
   const resolver = createHostResolver({ plcUrl: config.plcUrl, clock })

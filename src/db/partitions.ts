@@ -4,6 +4,7 @@
 import { FatalError } from '../domain/errors.ts'
 import { ask } from './client.ts'
 import type { Database } from './client.ts'
+import { sqlState } from './failure.ts'
 
 export type Period = 'day' | 'week'
 
@@ -135,10 +136,22 @@ async function createMissing(
     key === 'time' ? `'${new Date(value).toISOString()}'` : `${value}`
   for (const { name, from, to } of wanted.filter(({ name }) => missing.has(name))) {
     const text = `create table if not exists ${quote(name)} partition of ${quote(table)} for values from (${bound(from)}) to (${bound(to)})`
-    await ask(`create partition ${name}`, db.unsafe(withLockLimit + text).simple())
+    await createOnce(db, name, text)
   }
   return [...missing]
 }
+
+/** "if not exists" does not hold between two sessions that look at the same moment: the slower one finds it made. */
+async function createOnce(db: Database, name: string, text: string): Promise<void> {
+  try {
+    await ask(`create partition ${name}`, db.unsafe(withLockLimit + text).simple())
+  } catch (error) {
+    if (!madeByAnother.has(sqlState(error) ?? '')) throw error
+  }
+}
+
+/** duplicate_table; unique_violation in the catalogue. */
+const madeByAnother = new Set(['42P07', '23505'])
 
 function dayName(atMs: number): string {
   return new Date(atMs).toISOString().slice(0, 10).replaceAll('-', '')

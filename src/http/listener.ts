@@ -53,6 +53,8 @@ export async function listen(options: {
   hono: HonoApp
   xrpc?: XrpcServer
   limits?: Partial<ListenerLimits>
+  /** Called after each answer; for counting. */
+  onAnswer?: (answer: { path: string; status: number; ms: number }) => void
 }): Promise<Listener> {
   const { host, xrpc } = options
   const limits = { ...listenerLimits, ...options.limits }
@@ -66,7 +68,7 @@ export async function listen(options: {
       // Without this, `Upgrade: h2c` (curl, some proxies) would end at the upgrade handler as well.
       shouldUpgradeCallback: (request) => isWebSocket(request) && xrpc !== undefined,
     },
-    dispatch(options.hono, xrpc),
+    counted(dispatch(options.hono, xrpc), options.onAnswer),
   )
   server.maxConnections = limits.connectionsMax
   const upgraded = new Set<Duplex>()
@@ -87,14 +89,35 @@ export async function listen(options: {
   return { host, port, url, close, [Symbol.asyncDispose]: close }
 }
 
-function dispatch(
-  hono: HonoApp,
-  xrpc: XrpcServer | undefined,
-): (request: IncomingMessage, response: ServerResponse) => void {
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+function counted(
+  handle: Handler,
+  onAnswer?: (answer: { path: string; status: number; ms: number }) => void,
+): Handler {
+  if (onAnswer === undefined) return handle
+  return (request, response) => {
+    const startedMs = performance.now()
+    response.once('finish', () =>
+      onAnswer({
+        path: pathOf(request),
+        status: response.statusCode,
+        ms: performance.now() - startedMs,
+      }),
+    )
+    handle(request, response)
+  }
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0] ?? '/'
+}
+
+function dispatch(hono: HonoApp, xrpc: XrpcServer | undefined): Handler {
   // The global Request and Response stay Node's own: other code in this process relies on them.
   const toHono = getRequestListener(hono.fetch, { overrideGlobalObjects: false })
   return (request, response) => {
-    const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
+    const path = pathOf(request)
     if (xrpc === undefined || !path.startsWith('/xrpc/') || path === '/xrpc/_health') {
       void toHono(request, response)
       return

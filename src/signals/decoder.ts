@@ -30,6 +30,8 @@ export type DecoderOptions = {
   /** Node 24. */
   nodePath: string
   warn: (message: string) => void
+  /** Told when an image ended its child: `decoder-timeout`, `decoder-memory`, `decoder-crash`. */
+  onLost?: (reason: string) => void
 }
 
 export const decoderDefaults: Omit<DecoderOptions, 'warn'> = {
@@ -112,6 +114,7 @@ export class Decoder {
     const outcome = await child.decode(bytes, this.#options.wallMs)
     // What ended because we are closing says nothing about the image.
     if (this.#closed) throw closing()
+    if (!child.alive && outcome.kind === 'failed') this.#options.onLost?.(outcome.reason)
     return outcome
   }
 

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseConfig } from './config.ts'
+import { UsageError } from './domain/errors.ts'
+
+const noFiles = (path: string): string => {
+  throw new Error(`no ${path}`)
+}
+
+function problemsOf(env: Record<string, string>, readFile = noFiles): string[] {
+  try {
+    parseConfig(env, readFile)
+  } catch (error) {
+    assert.ok(error instanceof UsageError)
+    return error.message.split('\n')
+  }
+  return []
+}
+
+test('without a variable everything has a safe value: it observes, listens on loopback, acts on nothing', () => {
+  const config = parseConfig({ PATH: '/bin', HOME: '/root' }, noFiles)
+  assert.equal(config.mode, 'observe')
+  assert.deepEqual(
+    [config.publicListener.host, config.privateListener.host],
+    ['127.0.0.1', '127.0.0.1'],
+  )
+  assert.deepEqual([config.pds, config.firehose, config.labeler], [undefined, undefined, undefined])
+  assert.deepEqual(config.limits, {
+    takedownsPerDay: 200,
+    labelsPerDay: 2000,
+    actionsPerContent: 50,
+  })
+})
+
+test('says every problem at once, one a line, and none of them shows a secret', () => {
+  const secret = 'hunter2hunter2'
+  const problems = problemsOf({
+    BLOBWATCH_MODE: 'destroy',
+    BLOBWATCH_PUBLIC_PORT: '70000',
+    BLOBWATCH_KEEP_DAYS: '1.5',
+    BLOBWATCH_PDS_URL: `https://user:${secret}@pds.test`,
+    BLOBWATCH_WEBHOOK_SECRET: secret,
+    BLOBWATCH_DATA_KEY: secret,
+    BLOBWATCH_DATABASE_OWNER_URL: `postgres://owner:${secret}@host/db`,
+  })
+  assert.equal(problems.length, 7)
+  for (const name of [
+    'MODE',
+    'PUBLIC_PORT',
+    'KEEP_DAYS',
+    'PDS_URL',
+    'WEBHOOK',
+    'DATA_KEY',
+    'OWNER',
+  ])
+    assert.equal(problems.filter((line) => line.includes(name)).length, 1, name)
+  assert.ok(!problems.join().includes(secret))
+})
+
+test('refuses a BLOBWATCH_ variable that it does not know, and says what was meant', () => {
+  assert.deepEqual(problemsOf({ BLOBWATCH_MOED: 'act' }), [
+    'BLOBWATCH_MOED is not a setting of Blobwatch (did you mean BLOBWATCH_MODE?)',
+  ])
+  assert.equal(problemsOf({ BLOBWATCH_XYZZY_FILE: '/x' }).length, 1)
+  assert.deepEqual(problemsOf({ BLOBWATCH_TEST_LONG: '1' }), [])
+})
+
+test('reads any setting from a file that _FILE names, and refuses both spellings at once', () => {
+  const read = (path: string) => (path === '/key' ? `${'ab'.repeat(32)}\n` : noFiles(path))
+  const config = parseConfig({ BLOBWATCH_DATA_KEY_FILE: '/key' }, read)
+  assert.equal(config.dataKeyHex, 'ab'.repeat(32))
+  const missing = problemsOf({ BLOBWATCH_DATA_KEY_FILE: '/none' }, read)
+  assert.deepEqual(missing, ['BLOBWATCH_DATA_KEY_FILE: the file cannot be read'])
+  const both = { BLOBWATCH_DATA_KEY: 'cd'.repeat(32), BLOBWATCH_DATA_KEY_FILE: '/key' }
+  assert.equal(problemsOf(both, read).length, 1)
+})
+
+test('takes the names of the seed documents for the same settings', () => {
+  const config = parseConfig(
+    { DATABASE_URL: 'postgres://a@b/c', AT_PROTOCOL_PDS_URL: 'https://pds.test/' },
+    noFiles,
+  )
+  assert.equal(config.databaseUrl, 'postgres://a@b/c')
+  assert.equal(config.pds?.url, 'https://pds.test')
+  assert.deepEqual(config.firehose, {
+    url: 'wss://pds.test',
+    host: 'https://pds.test',
+    start: 'oldest',
+  })
+  const both = { DATABASE_URL: 'postgres://a@b/c', BLOBWATCH_DATABASE_URL: 'postgres://a@b/d' }
+  assert.equal(problemsOf(both).length, 1)
+})
+
+test('says that NCMEC gives no API keys', () => {
+  const [line, ...others] = problemsOf({ NCMEC_API_KEY: 'k' })
+  assert.match(line ?? '', /NCMEC gives no API keys/)
+  assert.equal(others.length, 0)
+})
+
+test('an address has no path, which would be lost in silence', () => {
+  for (const url of ['https://pds.test/xrpc', 'ftp://pds.test', 'pds.test', 'https://'])
+    assert.equal(problemsOf({ BLOBWATCH_PDS_URL: url }).length, 1, url)
+})
