@@ -26,6 +26,7 @@ test('killed at random moments, loses nothing and does nothing for good twice', 
     await world.expireLeases()
   }
   const last = world.start()
+  await world.leads(last)
   await world.done(last)
   await world.check(setsMax)
   last.kill('SIGTERM')
@@ -34,7 +35,7 @@ test('killed at random moments, loses nothing and does nothing for good twice', 
 
 test('told to stop under load, it ends in order within ten seconds and leaves no lease behind', async () => {
   const service = world.start()
-  await leads(service)
+  await world.leads(service)
   await world.post(4, 2)
   service.kill('SIGTERM')
   assert.deepEqual(await service.ended(10_000), { code: 0, signal: null }, service.output())
@@ -43,6 +44,7 @@ test('told to stop under load, it ends in order within ten seconds and leaves no
     union all select from blobwatch.action where state = 'sending'`
   assert.equal(leases.length, 0)
   const next = world.start()
+  await world.leads(next)
   await world.done(next)
   await world.check(setsMax)
   next.kill('SIGTERM')
@@ -52,7 +54,7 @@ test('told to stop under load, it ends in order within ten seconds and leaves no
 test('its connections to Postgres cut again and again, nothing is lost; where it cannot go on it ends with 70 and is started again', async (t) => {
   let service = world.start()
   let restarts = 0
-  await leads(service)
+  await world.leads(service)
   const cuts = isLong ? 200 : 6
   const posting = world.post(4, 2)
   for (let cut = 0; cut < cuts; cut += 1) {
@@ -79,7 +81,7 @@ test('its connections to Postgres cut again and again, nothing is lost; where it
 test('of two processes one leads; when it is stopped the other takes over, and when it wakes it writes nothing', async (t) => {
   const rounds = isLong ? 5 : 1
   const first = world.start()
-  await leads(first)
+  await world.leads(first)
   const second = world.start()
   await world.post(2, 1)
   await world.done(first)
@@ -87,7 +89,7 @@ test('of two processes one leads; when it is stopped the other takes over, and w
   let [leading, waiting] = [first, second]
   for (let round = 0; round < rounds; round += 1) {
     leading.kill('SIGSTOP')
-    await leads(waiting)
+    await world.leads(waiting)
     await world.expireLeases()
     const fences = await epochs()
     await world.post(2, 1)
@@ -111,16 +113,6 @@ test('of two processes one leads; when it is stopped the other takes over, and w
 async function startAgain(service: Service): Promise<Service> {
   assert.deepEqual(await service.ended(), { code: 70, signal: null }, service.output())
   return world.start()
-}
-
-/** Until this process leads both the firehose and the ledger. */
-async function leads(service: Service): Promise<void> {
-  for (let waits = 0; waits < 600; waits += 1) {
-    const leaders = await world.leaders()
-    if (leaders.length === 2 && leaders.every((leader) => leader.pid === service.pid)) return
-    await sleep(50)
-  }
-  assert.fail(`it does not lead\n${service.output()}`)
 }
 
 async function epochs(): Promise<unknown> {

@@ -20,6 +20,7 @@ for (const name of crashPoints.filter((point) => !elsewhere.includes(point))) {
       assert.deepEqual(await doomed.ended(), { code: null, signal: 'SIGKILL' }, doomed.output())
       await world.expireLeases()
       const next = world.start()
+      await world.leads(next)
       await world.done(next)
       next.kill('SIGTERM')
       assert.deepEqual(await next.ended(), { code: 0, signal: null }, next.output())

@@ -170,13 +170,29 @@ export async function startCrashWorld() {
       assert.equal(extra?.n, posted.length, 'every place was seen once')
     },
 
-    leaders: () => owner<{ name: string; pid: number }[]>`
+    leaders,
+
+    /** Waits until this process leads both the firehose and the ledger: from then on it also ends in order. */
+    async leads(service: Service): Promise<void> {
+      const untilMs = performance.now() + doneMsMax
+      for (;;) {
+        const found = await leaders()
+        if (found.length === 2 && found.every((leader) => leader.pid === service.pid)) return
+        if (performance.now() > untilMs || !service.isAlive())
+          assert.fail(`it does not lead\n${service.output()}`)
+        await sleep(50)
+      }
+    },
+
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+
+  function leaders() {
+    return owner<{ name: string; pid: number }[]>`
       select split_part(a.application_name, ' ', 2) as name, split_part(a.application_name, ' ', 3)::int as pid
       from pg_locks l join pg_stat_activity a on a.pid = l.pid
       where l.locktype = 'advisory' and l.granted and a.application_name ~ '^blobwatch (firehose|ledger) '
-        and a.datname = current_database() order by 1`,
-
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+        and a.datname = current_database() order by 1`
   }
 
   async function bankIt(bytes: Uint8Array, byPdq: boolean): Promise<void> {
