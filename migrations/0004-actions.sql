@@ -37,7 +37,8 @@ create table case_file (
   id integer generated always as identity primary key,
   -- 'blob:<hex>' or 'retro:<generation>': the thing that one decision is about.
   key text not null unique,
-  state text not null default 'open' check (state in ('open', 'confirmed', 'released', 'overturned')),
+  -- 'acted': the policy acted by itself; nobody has to look, and anybody may overturn it.
+  state text not null default 'open' check (state in ('open', 'acted', 'confirmed', 'released', 'overturned')),
   reason text not null,
   opened_at timestamptz not null,
   decided_at timestamptz,

@@ -95,7 +95,7 @@ end $$;
 
 -- The case of a blob; the first one asked for stays. A pass over stored signals puts all its blobs into one; what the
 -- pass finds after a person has decided that one goes into a next one, which nobody has seen yet.
-create function open_case(p_cid bytea, p_retro bigint, p_reason text, p_now timestamptz)
+create function open_case(p_cid bytea, p_retro bigint, p_reason text, p_now timestamptz, p_state text default 'open')
   returns case_file language plpgsql set search_path = blobwatch, pg_temp as $$
 declare
   v_case case_file;
@@ -108,16 +108,16 @@ begin
     return v_case;
   end if;
   for n in 2..1000 loop
-    insert into case_file (key, reason, opened_at) values (v_key, p_reason, p_now)
+    insert into case_file (key, state, reason, opened_at) values (v_key, p_state, p_reason, p_now)
     on conflict (key) do nothing
     returning * into v_case;
     if found then
-      perform note_v1('case.opened', '{"kind":"system"}', jsonb_build_object('case', v_case.id, 'reason', p_reason),
+      perform note_v1('case.opened', '{"kind":"system"}', jsonb_build_object('case', v_case.id, 'state', p_state, 'reason', p_reason),
         null, null, null, null, 'case.opened:' || v_case.id, p_now);
       exit;
     end if;
     select * into v_case from case_file where key = v_key for no key update;
-    exit when v_case.state = 'open';
+    exit when v_case.state = p_state;
     v_key := v_first || ':' || n;
   end loop;
   insert into case_blob (blob_cid, case_file) values (p_cid, v_case.id) on conflict do nothing;
@@ -177,6 +177,16 @@ create function note_intent(p_action bigint, p_now timestamptz) returns void
   from action a join subject s on s.id = a.subject join account ac on ac.id = s.account
   where a.id = p_action and a.intent_seq is null
   on conflict (idem) do nothing
+$$;
+
+-- A case that the policy acted on by itself is a person's again as soon as something of its blob waits.
+create function ask_person(p_cid bytea) returns void
+  language sql set search_path = blobwatch, pg_temp as $$
+  update case_file c set state = 'open'
+  from case_blob cb
+  where cb.blob_cid = p_cid and c.id = cb.case_file and c.state = 'acted' and exists (
+    select from decision d join action a on a.decision = d.id where d.blob_cid = p_cid and a.state = 'held'
+  )
 $$;
 
 -- What a worker found. `lost`: the lease is another's by now and nothing was written. `again`: written, and the job runs
@@ -290,6 +300,8 @@ begin
       end if;
       if v_outcome = 'held' then
         v_case := open_case(v_cid, v_job.retro, v_reason, v_now);
+      elsif v_outcome = 'acted' and v_case.id is null then
+        v_case := open_case(v_cid, null, v_reason, v_now, 'acted');
       end if;
     end if;
 
@@ -321,6 +333,8 @@ begin
       end loop;
     end if;
   end loop;
+
+  perform ask_person(v_cid);
 
   -- Sightings up to here have their decisions; the overlap covers batches that were still on their way in.
   if p#>>'{blob,verdict}' = 'matched' and not (p->>'pageFull')::boolean and p->>'againAt' is null then

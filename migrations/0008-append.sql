@@ -99,6 +99,7 @@ declare
   v_case case_file := open_case(p_cid, null, 'flood', p_now);
 begin
   update action set state = 'held', waiting = 'flood' where id = p_action;
+  perform ask_person(p_cid);
   update decision d set case_file = v_case.id from action a
   where a.id = p_action and d.id = a.decision and d.case_file is null;
   update bank_content set held_at = p_now where id = p_content and held_at is null;

@@ -126,7 +126,8 @@ begin
   where id = v_a.id;
   perform note_v1('action.result', '{"kind":"system"}',
     jsonb_strip_nulls(jsonb_build_object('action', v_a.id, 'outcome', p->>'outcome', 'reason', p->>'reason',
-      'detail', p->'detail', 'labelSeq', v_seq, 'attempts', v_a.attempts)),
-    null, null, v_a.id, 'result', 'result:' || v_a.id || ':' || (p->>'outcome'), v_now);
+      'detail', (p->'detail') - 'theirs', 'labelSeq', v_seq, 'attempts', v_a.attempts)),
+    -- A stranger's free text is no part of what the ledger shows.
+    jsonb_strip_nulls(jsonb_build_object('theirs', p#>>'{detail,theirs}')), v_s.account, v_a.id, 'result', 'result:' || v_a.id || ':' || (p->>'outcome'), v_now);
   return query select p->>'outcome';
 end $$;

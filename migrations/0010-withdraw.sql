@@ -81,10 +81,13 @@ begin
   end if;
   v_state := case v_verb when 'confirm' then 'confirmed' when 'release' then 'released'
     when 'overturn' then 'overturned' else v_case.state end;
-  if v_verb = 'confirm' and v_case.state <> 'open' or v_verb = 'release' and v_case.state <> 'open' then
+  if v_verb = 'release' and v_case.state = 'acted' then
+    raise exception 'case % has been acted on: use overturn', v_case.id using errcode = 'BU001';
+  end if;
+  if v_verb = 'confirm' and v_case.state not in ('open', 'acted') or v_verb = 'release' and v_case.state <> 'open' then
     raise exception 'case % is % already', v_case.id, v_case.state using errcode = 'BU001';
   end if;
-  if v_verb = 'overturn' and v_case.state not in ('open', 'confirmed') then
+  if v_verb = 'overturn' and v_case.state not in ('open', 'acted', 'confirmed') then
     raise exception 'case % is % already', v_case.id, v_case.state using errcode = 'BU001';
   end if;
   if v_verb = 'overturn' and v_case.state = 'open' and not exists (

@@ -2,7 +2,7 @@
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
 
-export const caseStates = ['open', 'confirmed', 'released', 'overturned'] as const
+export const caseStates = ['open', 'acted', 'confirmed', 'released', 'overturned'] as const
 export type CaseState = (typeof caseStates)[number]
 
 export type CaseRow = {

@@ -120,6 +120,8 @@ function nextStep(head: CaseHead): string {
   switch (head.state) {
     case 'open':
       return `case confirm ${head.id} does what waits; case release ${head.id} lets it be, for good.`
+    case 'acted':
+      return `The policy acted by itself. case overturn ${head.id} takes it back; case confirm ${head.id} says that it was right.`
     case 'confirmed':
       return `case overturn ${head.id} takes back what was done.`
     case 'released':

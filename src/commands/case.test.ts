@@ -36,7 +36,7 @@ describe('case', () => {
   test('refuses a state that does not exist with exit code 2', async () => {
     const { code, err } = await blobwatch(['case', 'list', '--state', 'closed'])
     assert.equal(code, 2)
-    assert.match(err, /--state is one of open, confirmed/)
+    assert.match(err, /--state is one of open, acted, confirmed/)
   })
 
   test('shows blobs, places, matches, decisions and actions, and never a signal of the bank', async () => {

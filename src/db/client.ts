@@ -9,6 +9,7 @@ import postgres from 'postgres'
 import { RetryableError } from '../domain/errors.ts'
 import type { Log as FullLog } from '../telemetry/log.ts'
 import type { DatabaseAddress } from './address.ts'
+import { integerArray, textArray } from './array-types.ts'
 import { databaseError } from './failure.ts'
 
 export type Log = Pick<FullLog, 'debug' | 'info' | 'warn' | 'error'>
@@ -52,7 +53,12 @@ export function connectWith(
     keep_alive: 5,
     // One statement a connection: `postgres` would queue others behind a slow one although connections are free soon.
     max_pipeline: 0,
-    types: { bigint: { to: 20, from: [20], serialize: String, parse: parseInt8 } },
+    fetch_types: false,
+    types: {
+      bigint: { to: 20, from: [20], serialize: String, parse: parseInt8 },
+      textArray,
+      integerArray,
+    },
     onnotice: (notice: postgres.Notice) =>
       options.log.debug(`postgres: ${notice['message']}`, { component: 'postgres' }),
     connection: sessionSettings(options),

@@ -34,8 +34,6 @@ export async function openSession(
     {
       max_lifetime: null,
       idle_timeout: 0,
-      // Array types are not read: a session is for locks and scripts.
-      fetch_types: false,
       onclose: () => lost.abort(new RetryableError('the database session was lost')),
     },
   )

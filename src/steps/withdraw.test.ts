@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { UsageError } from '../domain/errors.ts'
 import { alice, bob, createWorld, digestOfBytes } from '../testing/world.ts'
 import type { World } from '../testing/world.ts'
-import { decideCase } from './withdraw.ts'
+import { decideCase, retryAction } from './withdraw.ts'
 import type { CaseVerb } from './withdraw.ts'
 
 async function decide(world: World, caseNumber: number, verb: CaseVerb) {
@@ -155,4 +155,42 @@ test('a label that a person overturns is negated under the next number', async (
       [4, true],
     ],
   )
+})
+
+test('what the policy did by itself asks nobody, and any person may overturn it', async (t) => {
+  const world = await createWorld(t)
+  await world.bank('BAD', { mode: 'act' })
+  await world.content('BAD', 'one')
+  await world.sight([{ did: alice, bytes: 'one', rkey: 'a' }])
+  await world.settle()
+  const cases = await world.db`select id, state from case_file`
+  assert.deepEqual([...cases], [{ id: 1, state: 'acted' }])
+  await assert.rejects(decide(world, 1, 'release'), UsageError)
+  assert.equal((await decide(world, 1, 'overturn')).actions, 2)
+  await world.settle()
+  assert.deepEqual(await actions(world), [
+    'takedown-blob one done',
+    'takedown-record done',
+    'undo takedown-blob one done',
+    'undo takedown-record done',
+  ])
+  await world.sight([{ did: bob, bytes: 'one', rkey: 'b' }])
+  await world.settle()
+  assert.equal((await actions(world)).length, 4, 'later sightings follow the person')
+  assert.equal((await world.ledger()).openIntents, 0)
+})
+
+test('a dead action is tried again by a person, as a new revision with its own intent', async (t) => {
+  const world = await createWorld(t)
+  await world.bank('BAD', { mode: 'act' })
+  await world.content('BAD', 'one')
+  await world.sight([{ did: alice, bytes: 'one' }])
+  await world.settle()
+  await world.database.owner`update action set state = 'dead' where id = 1`
+  const { principal } = world
+  const nowMs = world.clock()
+  assert.equal(await retryAction(world.db, { action: 1, principal, nowMs }), 2)
+  await assert.rejects(retryAction(world.db, { action: 2, principal, nowMs }), UsageError)
+  await world.settle()
+  assert.deepEqual(await actions(world), ['takedown-blob one dead', 'takedown-blob one done'])
 })
