@@ -101,15 +101,23 @@ create function rematch_advance_v1(p jsonb) returns table (result text)
 declare
   v_now timestamptz := (p->>'now')::timestamptz;
   v_key bytea := int8send((p->>'generation')::bigint);
-  v_cid text;
+  v_found jsonb;
 begin
   perform 1 from job j where j.kind = 'rematch' and j.key = v_key and j.lease_token = (p->>'token')::uuid for update;
   if not found then
     return query select 'lost';
     return;
   end if;
-  for v_cid in select jsonb_array_elements_text(p->'matched') order by 1 loop
-    perform raise_scan_job(decode(v_cid, 'hex'), 'bank-change', (p->>'generation')::bigint, v_now);
+  -- What was found before by the same signal was decided before.
+  for v_found in select m from jsonb_array_elements(p->'matched') m order by m->>'cid' loop
+    if exists (
+      select from jsonb_array_elements_text(v_found->'signals') s
+      where not exists (
+        select from match m where m.blob_cid = decode(v_found->>'cid', 'hex') and m.signal = s::integer
+      )
+    ) then
+      perform raise_scan_job(decode(v_found->>'cid', 'hex'), 'bank-change', (p->>'generation')::bigint, v_now);
+    end if;
   end loop;
   if (p->>'done')::boolean then
     delete from job j where j.kind = 'rematch' and j.key = v_key;

@@ -160,6 +160,24 @@ describe('match', () => {
     }
   })
 
+  test('a disabled content matches nothing until it is enabled; a held one is resumed', async () => {
+    const first = (verb: string, ...more: string[]) =>
+      blobwatch(['bank', verb, 'SPAM', '1', ...more])
+    assert.match((await first('disable')).out, /matches nothing from now on/)
+    assert.equal((await blobwatch(['match', sha256])).out, 'Nothing matches.')
+    assert.match((await first('enable')).out, /scanned before is compared/)
+    assert.match((await blobwatch(['match', sha256])).out, /SPAM/)
+    await first('disable', '--for', '7d')
+    assert.equal((await blobwatch(['match', sha256])).out, 'Nothing matches.')
+    await database.owner`update bank_content set held_at = now()`
+    assert.match((await first('resume')).out, /may act again|act again/)
+    const [row] = await database.owner`select held_at from bank_content where id = 1`
+    assert.equal(row?.['held_at'], null)
+    await first('enable')
+    assert.equal((await blobwatch(['bank', 'disable', 'SPAM', '99'])).code, 2)
+    assert.equal((await first('disable', '--for', 'soon')).code, 2)
+  })
+
   test('a removed content matches nothing', async () => {
     assert.match(
       (await blobwatch(['bank', 'remove', 'SPAM', '1'])).out,

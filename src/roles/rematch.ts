@@ -2,7 +2,7 @@
 //
 // Promises: it starts only when the index of this process includes the change, and is over when no stored blob is left
 // that was matched before it. A crash repeats at most one page.
-import type { Match } from '../domain/bank.ts'
+import type { Signals } from '../domain/blob.ts'
 import type { Matcher } from '../domain/ports.ts'
 import type { Database } from '../db/client.ts'
 import { claimJobs, endJob, jobLimits, rematchAdvance, rematchPage } from '../steps/jobs.ts'
@@ -34,8 +34,8 @@ export async function runRematch(
   while (!signal.aborted) {
     const rows = await rematchPage(db, { generation, after })
     const matched = rows
-      .filter((row) => matcher.match(row.signals).matches.some((match) => isOfChange(match, job)))
-      .map((row) => row.cid)
+      .map((row) => ({ cid: row.cid, signals: signalsOf(row.signals, job, matcher) }))
+      .filter(({ signals }) => signals.length > 0)
     after = rows.at(-1)?.cid ?? after
     const done = rows.length < jobLimits.rematchPage
     const result = await rematchAdvance(db, {
@@ -52,9 +52,14 @@ export async function runRematch(
   await endJob(db, { kind: 'rematch', job, untilMs: clock(), reason: 'stopped' })
 }
 
-/** One content was added or enabled, or a whole bank was widened. */
-function isOfChange(match: Match, { detail }: ClaimedJob): boolean {
-  return detail.content === undefined
-    ? match.bankId === detail.bank
-    : match.contentId === detail.content
+/** The bank signals that match because of this change: of one content, or of a bank that was widened. */
+function signalsOf(signals: Signals, { detail }: ClaimedJob, matcher: Matcher): number[] {
+  return matcher
+    .match(signals)
+    .matches.filter((match) =>
+      detail.content === undefined
+        ? match.bankId === detail.bank
+        : match.contentId === detail.content,
+    )
+    .map((match) => match.signalId)
 }

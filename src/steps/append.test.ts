@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { FatalError } from '../domain/errors.ts'
 import { leafHash, makeEntry, noHash } from '../ledger/entry.ts'
 import type { EntryFields } from '../ledger/entry.ts'
+import { setContent } from '../banks/bank-store.ts'
 import { alice, createWorld, didOf, digestOfBytes } from '../testing/world.ts'
 import type { World } from '../testing/world.ts'
 import { append, leadLedger, waitingIntake } from './append.ts'
@@ -198,6 +199,31 @@ test('a content that causes more than its limit is held, with what it would stil
     [{ content, reason: 'flood', limit: 50 }],
   )
   assert.deepEqual(faults, [])
+})
+
+test('a content that a person lets go on acts again, under a limit that counts anew', async (t) => {
+  const world = await createWorld(t)
+  await world.bank('BAD')
+  const content = await world.content('BAD', 'one')
+  await posts(world, 40)
+  await world.settle()
+  assert.equal(world.pds.sets.length, 50)
+  world.advance(1000)
+  const { principal } = world
+  await setContent(world.db, {
+    bank: 'BAD',
+    content,
+    change: 'resume',
+    principal,
+    nowMs: world.clock(),
+  })
+  await world.refreshBanks()
+  await posts(world, 20, 200)
+  await world.settle()
+  assert.equal(world.pds.sets.length, 90, 'both takedowns of each new post')
+  await posts(world, 20, 300)
+  await world.settle()
+  assert.equal(world.pds.sets.length, 100, 'and no more than the limit')
 })
 
 test('what a person confirmed passes the flood limit, but not the daily cap', async (t) => {

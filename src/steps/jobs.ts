@@ -81,7 +81,7 @@ export async function rematchAdvance(
   input: {
     job: ClaimedJob
     generation: number
-    matched: Hex[]
+    matched: { cid: Hex; signals: number[] }[]
     after: Hex | undefined
     done: boolean
     nowMs: number

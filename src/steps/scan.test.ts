@@ -10,6 +10,7 @@ import {
   pdqOfBytes,
   worldPds,
 } from '../testing/world.ts'
+import { setContent } from '../banks/bank-store.ts'
 import type { World } from '../testing/world.ts'
 import { claimScans, scanLimits, settle } from './scan.ts'
 import type { ScanJob } from './scan.ts'
@@ -209,6 +210,33 @@ test('a content added to a bank finds the blob again and every earlier place is 
   await world.content('BAD', 'one')
   await world.settle()
   assert.deepEqual(await outcomes(world), ['a observed bank-observe', 'a held retroactive'])
+})
+
+test('a wider distance and a content enabled again find what was scanned before', async (t) => {
+  const world = await createWorld(t)
+  await world.bank('BAD', { policy: { pdqDistanceMax: 2 } })
+  const fiveOff = (BigInt(`0x${pdqOfBytes('one')}`) ^ 0x1fn).toString(16).padStart(64, '0')
+  const near = [{ type: 'pdq' as const, value: fiveOff, quality: 100 }]
+  await world.content('BAD', near)
+  const content = await world.content('BAD', 'two')
+  const { principal, db } = world
+  const change = { bank: 'BAD', content, change: 'set' as const, principal, nowMs: world.clock() }
+  await setContent(db, { ...change, disableUntilTs: 0 })
+  await world.refreshBanks()
+  await world.sight([
+    { did: alice, bytes: 'one', rkey: 'a' },
+    { did: alice, bytes: 'two', rkey: 'b' },
+  ])
+  await world.settle()
+  assert.deepEqual(await outcomes(world), [])
+  world.advance(1000)
+  await setContent(db, { ...change, disableUntilTs: 1 })
+  await world.refreshBanks()
+  await world.settle()
+  assert.deepEqual(await outcomes(world), ['b held retroactive'])
+  await world.changePolicy('BAD', { pdqDistanceMax: 31 })
+  await world.settle()
+  assert.deepEqual(await outcomes(world), ['b held retroactive', 'a held retroactive'])
 })
 
 test('a sighting that overtakes the pass over stored signals takes no place away from it', async (t) => {
