@@ -66,7 +66,7 @@ begin
       select ac.content into v_flooded from action_cause ac join bank_content c on c.id = ac.content
       where ac.action = v_action.id and (
         select count(*) from action_cause o join action oa on oa.id = o.action
-        where o.content = ac.content and oa.released_at > greatest(v_since, c.flood_since)
+        where o.content = ac.content and oa.released_at >= greatest(v_since, c.flood_since)
           and oa.applied and not oa.by_person
       ) >= (p_limits->>'actionsPerContent')::integer
       order by ac.content limit 1;
