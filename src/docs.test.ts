@@ -48,7 +48,9 @@ test('every link between documents leads somewhere', () => {
 
 test('the monitoring page names every metric, and no other', () => {
   const told = new Set(
-    [...read('docs/operating/monitoring.md').matchAll(/`(blobwatch_\w+)/g)].map(([, name]) => name ?? ''),
+    [...read('docs/operating/monitoring.md').matchAll(/`(blobwatch_\w+)/g)].map(
+      ([, name]) => name ?? '',
+    ),
   )
   assert.deepEqual([...told].toSorted(), Object.keys(metricTable).toSorted())
 })
