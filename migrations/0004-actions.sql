@@ -130,9 +130,12 @@ create index action_decision on action (decision);
 create table action_cause (
   action bigint not null references action,
   content integer not null,
+  -- When the action was released by itself, not by a person: what the flood limit counts.
+  released_at timestamptz,
   primary key (action, content)
 );
 create index action_cause_content on action_cause (content);
+create index action_cause_released on action_cause (content, released_at) where released_at is not null;
 
 -- Everything that a person stopped. A row without resumed_at is in force; read at the moment of release and of sending.
 create table pause (

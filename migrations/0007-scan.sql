@@ -124,7 +124,7 @@ begin
   return v_case;
 end $$;
 
--- One wanted state and one live action a subject and kind. An action that already covers this sighting gains a cause;
+-- One wanted state and one live action a subject and kind (and, for labels, value). An action that already covers this sighting gains a cause;
 -- a new one is made when there is none, or when the thing was seen again after the last one had been carried out.
 create function plan_action(
   p_decision bigint, p_subject bigint, p_kind text, p_held boolean, p_waiting text, p_by_person boolean,
@@ -137,7 +137,8 @@ declare
 begin
   perform 1 from subject where id = p_subject for no key update;
   select * into v_last from action a
-  where a.subject = p_subject and a.kind = p_kind order by a.revision desc limit 1;
+  where a.subject = p_subject and a.kind = p_kind and a.detail->>'val' is not distinct from p_detail->>'val'
+  order by a.revision desc limit 1;
   if found and v_last.applied and (
     v_last.state in ('held', 'planned', 'released', 'sending')
     or (v_last.state = 'done' and v_last.ended_at >= p_seen_at)
@@ -150,7 +151,7 @@ begin
     end if;
     return v_last.id;
   end if;
-  v_revision := coalesce(v_last.revision, 0) + 1;
+  v_revision := coalesce((select max(a.revision) from action a where a.subject = p_subject and a.kind = p_kind), 0) + 1;
   insert into action (decision, subject, kind, revision, idem, state, waiting, by_person, detail, created_at)
   values (p_decision, p_subject, p_kind, v_revision, p_kind || ':' || p_subject || ':' || v_revision,
     case when p_held then 'held' else 'planned' end, p_waiting, p_by_person, p_detail, p_now)
@@ -264,6 +265,9 @@ begin
   on conflict do nothing;
 
   for v_d in select * from jsonb_array_elements(coalesce(p->'decisions', '[]')) loop
+    -- Erased while the worker was at it: nothing is written about an account that asked to be forgotten.
+    perform 1 from account a where a.id = (v_d->>'account')::bigint and a.did is not null for key share;
+    continue when not found;
     v_outcome := v_d->>'outcome';
     v_reason := v_d->>'reason';
     v_contents := array(select jsonb_array_elements_text(v_d->'contents')::integer);
@@ -283,7 +287,20 @@ begin
     if v_outcome in ('held', 'acted') then
       select c.* into v_case from case_blob cb join case_file c on c.id = cb.case_file
       where cb.blob_cid = v_cid for no key update of c;
-      if v_case.state in ('released', 'overturned') then
+      if v_case.state in ('released', 'overturned', 'confirmed') and exists (
+        -- A bank that the person did not have before them when they decided: it is asked about anew.
+        select from bank_content bc
+        where bc.id = any (v_contents) and not exists (
+          select from match m where m.blob_cid = v_cid and m.bank = bc.bank and m.at <= v_case.decided_at
+        )
+      ) then
+        v_outcome := 'held';
+        v_reason := 'another-bank';
+        update case_file c set state = 'open' where c.id = v_case.id returning * into v_case;
+        insert into case_event (case_file, at, event, note) values (v_case.id, v_now, 'reopened', 'another bank matches');
+        perform note_v1('case.reopened', '{"kind":"system"}', jsonb_build_object('case', v_case.id, 'reason', v_reason),
+          null, null, null, null, 'case.reopened:' || v_case.id || ':' || gen_random_uuid(), v_now);
+      elsif v_case.state in ('released', 'overturned') then
         v_outcome := 'released';
         v_reason := 'case-released';
       elsif 'released-by-person' in (v_blob_subject.standing, v_record_subject.standing) then

@@ -25,6 +25,16 @@ create function is_paused(p_action bigint, p_kind text) returns boolean
   )
 $$;
 
+-- False when a person has since removed or disabled every content that caused this action.
+create function has_live_cause(p_action bigint, p_now timestamptz) returns boolean
+  language sql stable set search_path = blobwatch, pg_temp as $$
+  select exists (
+    select from action_cause ac join bank_content c on c.id = ac.content
+    where ac.action = p_action and c.removed_at is null
+      and (c.disable_until_ts = 1 or c.disable_until_ts between 2 and extract(epoch from p_now))
+  )
+$$;
+
 -- Whoever leads the ledger lets actions go, oldest first, as far as limits permit; the rest waits and says why.
 -- A reversal takes something back: no cap and no flood limit keeps it.
 create function release_actions(p_limits jsonb, p_now timestamptz) returns integer
@@ -51,6 +61,9 @@ begin
   if v_paused then
     update action a set waiting = 'paused'
     where a.state = 'planned' and a.intent_seq is not null and a.waiting is distinct from 'paused' and is_paused(a.id, a.kind);
+    if exists (select from pause where resumed_at is null and scope = 'all') then
+      return 0;
+    end if;
   end if;
 
   -- What may not leave now is passed over in the query, so that it never stands in the way of what may.
@@ -63,11 +76,16 @@ begin
     order by a.applied, a.id limit 500 for no key update of a
   loop
     if v_action.applied and not v_action.by_person then
+      if not has_live_cause(v_action.id, p_now) then
+        update action set state = 'held', waiting = 'no-live-cause' where id = v_action.id;
+        perform open_case(v_action.blob_cid, null, 'no-live-cause', p_now);
+        perform ask_person(v_action.blob_cid);
+        continue;
+      end if;
       select ac.content into v_flooded from action_cause ac join bank_content c on c.id = ac.content
       where ac.action = v_action.id and (
-        select count(*) from action_cause o join action oa on oa.id = o.action
-        where o.content = ac.content and oa.released_at >= greatest(v_since, c.flood_since)
-          and oa.applied and not oa.by_person
+        select count(*) from action_cause o
+        where o.content = ac.content and o.released_at >= greatest(v_since, c.flood_since)
       ) >= (p_limits->>'actionsPerContent')::integer
       order by ac.content limit 1;
       if found then
@@ -83,6 +101,8 @@ begin
       v_takedowns := v_takedowns - 1;
     end if;
     update action set state = 'released', waiting = null, released_at = p_now, next_at = p_now where id = v_action.id;
+    update action_cause set released_at = p_now
+    where action = v_action.id and v_action.applied and not v_action.by_person;
     v_released := v_released + 1;
   end loop;
 
@@ -150,10 +170,16 @@ begin
     select v_head.size + t.ord - 1, decode(t.value->>'bytes', 'hex'), decode(t.value->>'hash', 'hex')
     from jsonb_array_elements(p->'entries') with ordinality as t(value, ord);
 
+    perform 1 from ledger_intake i
+    where i.id in (select (t.value->>'intake')::bigint from jsonb_array_elements(p->'entries') as t(value))
+    order by i.id for update;
     insert into ledger_private (seq, field, account, sealed)
     select v_head.size + t.ord - 1, f.field, f.account, decode(f.sealed, 'hex')
-    from jsonb_array_elements(p->'entries') with ordinality as t(value, ord),
-      jsonb_to_recordset(coalesce(t.value->'private', '[]')) as f(field text, account bigint, sealed text);
+    from jsonb_array_elements(p->'entries') with ordinality as t(value, ord)
+    -- Emptied by an erasure since it was read: then nothing is kept behind the commitment.
+    join ledger_intake i on i.id = (t.value->>'intake')::bigint
+    cross join jsonb_to_recordset(coalesce(t.value->'private', '[]')) as f(field text, account bigint, sealed text)
+    where i.private ? f.field;
 
     -- Intent and result of one action may be in one batch: it was stopped before anything was sent.
     update action a set

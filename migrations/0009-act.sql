@@ -50,7 +50,10 @@ begin
     ) then
       continue;
     end if;
-    if exists (select from action o where o.subject = v_a.subject and o.kind = v_a.kind and o.revision > v_a.revision) then
+    if exists (
+      select from action o where o.subject = v_a.subject and o.kind = v_a.kind and o.revision > v_a.revision
+        and o.detail->>'val' is not distinct from v_a.detail->>'val'
+    ) then
       perform end_action(v_a.id, 'superseded', 'a newer decision', v_now);
       continue;
     end if;

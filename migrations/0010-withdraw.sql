@@ -32,34 +32,43 @@ create function withdraw_action(p_action bigint, p_decision bigint, p_why text, 
   language plpgsql set search_path = blobwatch, pg_temp as $$
 declare
   v_a action;
+  v_force action;
   v_newest action;
   v_new bigint;
+  v_stopped boolean := false;
 begin
   select * into v_a from action where id = p_action for no key update;
-  select * into v_newest from action a where a.subject = v_a.subject and a.kind = v_a.kind order by a.revision desc limit 1;
   if v_a.state in ('held', 'planned') or (v_a.state = 'released' and v_a.attempts = 0) then
     perform end_action(v_a.id, 'superseded', p_why, p_now);
     update subject set wanted = 'none', revision = revision + 1 where id = v_a.subject and v_a.kind <> 'label';
-    return 'stopped';
-  elsif v_a.state in ('released', 'sending', 'done', 'dead')
-    -- A reversal that came to nothing may be asked for once more.
-    and (v_newest.id = v_a.id or not v_newest.applied and v_newest.state in ('refused', 'dead', 'superseded'))
-  then
+    v_stopped := true;
+  end if;
+  select * into v_newest from action a where a.subject = v_a.subject and a.kind = v_a.kind order by a.revision desc limit 1;
+  -- What may be in force: the newest revision of which anything may have left, whatever came after it.
+  select * into v_force from action a
+  where a.subject = v_a.subject and a.kind = v_a.kind and a.detail->>'val' is not distinct from v_a.detail->>'val'
+    and a.applied and a.attempts > 0
+    and (a.kind <> 'label' or a.state in ('done', 'sending'))
+  order by a.revision desc limit 1;
+  if v_force.id is not null and not exists (
+    select from action r where r.subject = v_a.subject and r.kind = v_a.kind
+      and r.detail->>'val' is not distinct from v_a.detail->>'val' and not r.applied
+      and r.revision > v_force.revision and r.state not in ('refused', 'dead', 'superseded')
+  ) then
     insert into action (decision, subject, kind, applied, undoes, revision, idem, state, by_person, detail, created_at)
-    select v_a.decision, v_a.subject, v_a.kind, false, v_a.id, v_newest.revision + 1,
+    values (v_force.decision, v_a.subject, v_a.kind, false, v_force.id, v_newest.revision + 1,
       v_a.kind || ':' || v_a.subject || ':' || (v_newest.revision + 1), 'planned', true,
-      v_a.detail - 'readBack', p_now
+      v_force.detail - 'readBack', p_now)
     on conflict do nothing
     returning id into v_new;
-    if v_new is null then
-      return 'none';
+    if v_new is not null then
+      insert into action_cause (action, content) select v_new, content from action_cause where action = v_force.id;
+      update subject set wanted = 'none', revision = revision + 1 where id = v_a.subject and v_a.kind <> 'label' and not v_stopped;
+      perform note_intent(v_new, p_now);
+      return 'reversing';
     end if;
-    insert into action_cause (action, content) select v_new, content from action_cause where action = v_a.id;
-    update subject set wanted = 'none', revision = revision + 1 where id = v_a.subject and v_a.kind <> 'label';
-    perform note_intent(v_new, p_now);
-    return 'reversing';
   end if;
-  return 'none';
+  return case when v_stopped then 'stopped' else 'none' end;
 end $$;
 
 -- p: case, verb (confirm | release | overturn | note), principal, note, now.
@@ -130,7 +139,7 @@ begin
     -- Only the newest revision of each subject and kind stands for something; an action that another case's content
     -- still causes (a second picture in the same record) stays.
     for v_a in
-      select distinct on (a.subject, a.kind) a.id, a.subject
+      select distinct on (a.subject, a.kind, a.detail->>'val') a.id, a.subject
       from action a
       join action_cause ac on ac.action = a.id
       join match m on m.content = ac.content
@@ -141,16 +150,19 @@ begin
           select from decision d where d.blob_cid = cb.blob_cid and d.account = s.account
             and (d.subject = a.subject or s.blob_cid = d.blob_cid)
         )
-        and not exists (select from action o where o.subject = a.subject and o.kind = a.kind and o.revision > a.revision)
+        and not exists (
+          select from action o where o.subject = a.subject and o.kind = a.kind and o.revision > a.revision
+            and o.detail->>'val' is not distinct from a.detail->>'val'
+        )
         and not exists (
           select from decision d2
-          where d2.subject = a.subject and s.kind = 'record' and d2.outcome in ('acted', 'held')
+          where d2.subject = a.subject and s.kind = 'record' and d2.outcome in ('acted', 'held') and a.kind = any (d2.wants)
             and d2.blob_cid not in (select blob_cid from case_blob where case_file = v_case.id)
             and coalesce((
               select c2.state from case_blob cb2 join case_file c2 on c2.id = cb2.case_file where cb2.blob_cid = d2.blob_cid
             ), 'none') not in ('released', 'overturned')
         )
-      order by a.subject, a.kind, a.revision desc
+      order by a.subject, a.kind, a.detail->>'val', a.revision desc
     loop
       if withdraw_action(v_a.id, null, v_verb, v_now) <> 'none' then
         v_actions := v_actions + 1;

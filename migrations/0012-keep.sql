@@ -265,6 +265,7 @@ declare
   v_now timestamptz := (p->>'now')::timestamptz;
   v_a action;
   v_new bigint;
+  v_revision integer;
 begin
   select * into v_a from action a where a.id = (p->>'action')::bigint for update;
   if not found or v_a.state not in ('dead', 'refused') then
@@ -272,12 +273,14 @@ begin
   end if;
   if exists (
     select from action o where o.subject = v_a.subject and o.kind = v_a.kind and o.revision > v_a.revision
+      and o.detail->>'val' is not distinct from v_a.detail->>'val'
   ) then
     raise exception 'action % was followed by a newer one', v_a.id using errcode = 'BU001';
   end if;
+  select max(a.revision) + 1 into v_revision from action a where a.subject = v_a.subject and a.kind = v_a.kind;
   insert into action (decision, subject, kind, applied, undoes, revision, idem, state, by_person, detail, created_at)
-  values (v_a.decision, v_a.subject, v_a.kind, v_a.applied, v_a.undoes, v_a.revision + 1,
-    v_a.kind || ':' || v_a.subject || ':' || (v_a.revision + 1), 'planned', true, v_a.detail, v_now)
+  values (v_a.decision, v_a.subject, v_a.kind, v_a.applied, v_a.undoes, v_revision,
+    v_a.kind || ':' || v_a.subject || ':' || v_revision, 'planned', true, v_a.detail, v_now)
   returning id into v_new;
   insert into action_cause (action, content) select v_new, c.content from action_cause c where c.action = v_a.id;
   perform note_intent(v_new, v_now);

@@ -12,7 +12,7 @@ import type { LoopOptions } from './queue/run-loop.ts'
 import { act, claimActWork } from './roles/act.ts'
 import { claimUrls, resolveUrl } from './roles/announced-url.ts'
 import { followFirehose } from './roles/follow.ts'
-import { noteCounts, sweepOld, trimBlobs, workRemovals } from './roles/keep-house.ts'
+import { enableAgain, noteCounts, sweepOld, trimBlobs, workRemovals } from './roles/keep-house.ts'
 import { openLeadSession } from './roles/lead-session.ts'
 import { measure } from './roles/measure.ts'
 import { claimRematch, runRematch } from './roles/rematch.ts'
@@ -238,6 +238,7 @@ async function keepHouse({ parts, stop }: Context): Promise<void> {
   while (!stop.aborted) {
     const nowMs = clock()
     await workRemovals(db, nowMs).catch(tell)
+    await enableAgain(db, nowMs).catch(tell)
     await measure(parts).catch(tell)
     if (Math.floor(nowMs / 3_600_000) !== hour) {
       hour = Math.floor(nowMs / 3_600_000)

@@ -1,7 +1,9 @@
 // What happens every minute or hour: deletions, retention, counts. Each piece is small, repeatable and safe to run twice.
+import { setContent } from '../banks/bank-store.ts'
 import type { SourceKind } from '../domain/blob.ts'
 import type { Database } from '../db/client.ts'
 import { ask, callStep } from '../db/client.ts'
+import { principalId } from '../steps/withdraw.ts'
 
 export const houseLimits = {
   removalsPerStep: 500,
@@ -48,6 +50,20 @@ export async function noteCounts(db: Database, nowMs: number): Promise<void> {
     const from = new Date(lastFull - back * hourMs)
     for (const source of sources)
       await callStep(db, 'note_counts_v1', { source, from, now: new Date(nowMs) })
+  }
+}
+
+/** A content that was disabled for a time is enabled as a person would do it: what came by meanwhile is looked at again. */
+export async function enableAgain(db: Database, nowMs: number): Promise<void> {
+  const due = await ask(
+    'find contents to enable again',
+    db<{ id: number; bank: string }[]>`
+      select c.id, b.name as bank from bank_content c join bank b on b.id = c.bank
+      where c.removed_at is null and c.disable_until_ts > 1 and c.disable_until_ts <= ${Math.floor(nowMs / 1000)}`,
+  )
+  for (const { id, bank } of due) {
+    const principal = await principalId(db, { kind: 'system', name: 'blobwatch', nowMs })
+    await setContent(db, { bank, content: id, change: 'set', disableUntilTs: 1, principal, nowMs })
   }
 }
 
