@@ -1,6 +1,7 @@
 // The service is killed at every named place, started again, and everything has to be there, once.
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { crashPoints } from '../telemetry/crash-point.ts'
 import { startCrashWorld } from '../testing/crash-world.ts'
 
@@ -17,7 +18,14 @@ for (const name of crashPoints.filter((point) => !elsewhere.includes(point))) {
     test(`killed at ${name} the ${count}. time, loses nothing and does nothing twice`, async () => {
       const doomed = world.start(`${name}:${count}`)
       await world.post(3, 2)
-      assert.deepEqual(await doomed.ended(), { code: null, signal: 'SIGKILL' }, doomed.output())
+      // Five posts may be one batch: a later pass of the place needs later batches.
+      const end = doomed.ended()
+      for (let more = 0; more < (count > 1 ? 20 : 0); more += 1) {
+        const waited = await Promise.race([sleep(500).then(() => true), end.then(() => false)])
+        if (!waited) break
+        await world.post(1, 1)
+      }
+      assert.deepEqual(await end, { code: null, signal: 'SIGKILL' }, doomed.output())
       await world.expireLeases()
       const next = world.start()
       await world.leads(next)
