@@ -2,8 +2,8 @@
 import { parseConfig } from '../config.ts'
 import { UsageError } from '../domain/errors.ts'
 import { build } from '../service.ts'
-import { armCrashPoint, isCrashPoint } from '../telemetry/crash-point.ts'
 import { createLog, parseLogLevel } from '../telemetry/log.ts'
+import { armFromSetting } from './crash-setting.ts'
 import type { Io } from './io.ts'
 import { startScreen } from './start-screen.ts'
 
@@ -20,21 +20,13 @@ export async function serve(io: Io): Promise<void> {
       ].join('\n'),
     )
   }
-  if (config.crashPoint !== undefined) arm(config.crashPoint)
+  armFromSetting(config.crashPoint)
   const log = createLog({ level: parseLogLevel(config.logLevel) })
   await using service = await build(config, { log })
   const urls = await service.start()
   io.err(startScreen({ config, parts: service.parts, urls }))
   await Promise.race([stopped(io.stop), service.failed])
   log.info('stopping', { outcome: 'stopping' })
-}
-
-function arm(setting: string): void {
-  const name = setting.replace(/:\d+$/, '')
-  const count = Number(/:(\d+)$/.exec(setting)?.[1] ?? 1)
-  if (!isCrashPoint(name))
-    throw new UsageError(`BLOBWATCH_CRASH_POINT: there is no crash point ${name}`)
-  armCrashPoint(name, count)
 }
 
 async function stopped(signal: AbortSignal): Promise<void> {

@@ -8,6 +8,7 @@ import type { OpenDatabase } from '../service-database.ts'
 import { principalId } from '../steps/withdraw.ts'
 import { createLog } from '../telemetry/log.ts'
 import type { Log } from '../telemetry/log.ts'
+import { armFromSetting } from './crash-setting.ts'
 import type { Io } from './io.ts'
 
 export type CommandSession = {
@@ -27,6 +28,7 @@ export async function withSession<T>(
   options: { migrate?: boolean } = {},
 ): Promise<T> {
   const config = parseConfig(io.env, io.readFile)
+  armFromSetting(config.crashPoint)
   const log = createLog({
     level: 'warn',
     destination: { write: (line: string) => io.err(line.trimEnd()) },
