@@ -40,8 +40,3 @@ export function describeAddress(address: DatabaseAddress): string {
   parsed.search = ''
   return parsed.href
 }
-
-/** The same server and person, another database. */
-export function withDatabase(address: SocketAddress, database: string): SocketAddress {
-  return { ...address, database }
-}
