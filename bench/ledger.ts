@@ -17,7 +17,14 @@ const callers = 200
 const seconds = { full: 60, quick: 12 } as const
 const warmUpSeconds = 2
 const verifyPage = 5_000
-const limits = { takedownsPerDay: 0, labelsPerDay: 0, actionsPerContent: 0 } as const
+const limits = {
+  takedownsPerDay: 0,
+  labelsPerDay: 0,
+  actionsPerContent: 0,
+  floodBlobs: 1,
+  floodAccounts: 1,
+  floodFactor: 1,
+} as const
 /** As the service has it for its own work: eight scan slots and eight more. */
 const connectionsMax = 16
 

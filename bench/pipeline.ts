@@ -9,7 +9,7 @@ import { createHostResolver } from '../src/blobs/host-resolver.ts'
 import { parseConfig } from '../src/config.ts'
 import type { Database } from '../src/db/client.ts'
 import { emptyBatch } from '../src/domain/batch.ts'
-import { createMemoryMatcher } from '../src/matching/memory-matcher.ts'
+import { createLinearMatcher } from '../src/matching/linear-matcher.ts'
 import { createBell } from '../src/queue/bell.ts'
 import { runLoop } from '../src/queue/run-loop.ts'
 import { claimScanWork, scan } from '../src/roles/scan.ts'
@@ -21,6 +21,7 @@ import { createTakeIn } from '../src/steps/take-in.ts'
 import { principalId } from '../src/steps/withdraw.ts'
 import { createTelemetry } from '../src/telemetry/events.ts'
 import { createLog } from '../src/telemetry/log.ts'
+import { silentLog } from '../src/testing/database.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 import type { Bench, BenchOptions, BenchResult } from './bench.ts'
 import { treeCpuSeconds } from './cpu.ts'
@@ -113,8 +114,8 @@ async function collaborators(parts: {
 }): Promise<Omit<ScanRoleOptions, 'onSettled'>> {
   const { db, decoder, address } = parts
   const clock = Date.now
-  const matcher = createMemoryMatcher({ clock })
-  const bankBook = createBankBook({ db, clock, apply: (change) => matcher.apply(change) })
+  const createIndex = () => createLinearMatcher({ clock })
+  const bankBook = createBankBook({ db, clock, log: silentLog, createIndex })
   await bankBook.refresh()
   const resolver = createHostResolver({ plcUrl: address, clock })
   const client = createHostClient({
@@ -125,7 +126,7 @@ async function collaborators(parts: {
   return {
     db,
     clock,
-    matcher,
+    matcher: bankBook.matcher,
     resolver,
     mode: 'act',
     fetcher: createBlobFetcher({ resolver, clock, client }),

@@ -13,10 +13,16 @@ import { printTable } from './print-table.ts'
 /** Loaded when asked for: a bench must not pay for another one's packages. */
 const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   e2e: () => import('./e2e.ts'),
+  evasion: () => import('./evasion.ts'),
+  'lookup-file': () => import('./lookup-file.ts'),
+  'index-build': () => import('./index-build.ts'),
+  'index-soak': () => import('./index-soak.ts'),
   ingest: () => import('./ingest.ts'),
   ledger: () => import('./ledger.ts'),
+  lookup: () => import('./lookup.ts'),
   pdq: () => import('./pdq.ts'),
   pipeline: () => import('./pipeline.ts'),
+  ready: () => import('./ready.ts'),
   storage: () => import('./storage.ts'),
 }
 

@@ -29,6 +29,9 @@ test('without a variable everything has a safe value: it observes, listens on lo
     takedownsPerDay: 200,
     labelsPerDay: 2000,
     actionsPerContent: 50,
+    floodBlobs: 25,
+    floodAccounts: 50,
+    floodFactor: 5,
   })
 })
 

@@ -85,6 +85,34 @@ export const settings = {
     fallback: '50',
     help: 'Automatic actions that one bank content may cause in 24 hours; beyond it the content is held for a person.',
   },
+  BLOBWATCH_FLOOD_BLOBS: {
+    fallback: '25',
+    help: 'Different blobs that one bank content may match in ten minutes, or BLOBWATCH_FLOOD_FACTOR times what is usual for it where that is more; beyond it the content is held for a person.',
+  },
+  BLOBWATCH_FLOOD_ACCOUNTS: {
+    fallback: '50',
+    help: 'The same for different accounts.',
+  },
+  BLOBWATCH_FLOOD_FACTOR: {
+    fallback: '5',
+    help: 'How many times its own usual a content may match before that is a flood.',
+  },
+  BLOBWATCH_SECOND_PERSON_ACCOUNTS: {
+    fallback: '1000',
+    help: 'A content that would match more accounts than this among what was seen goes live only when a second person approves.',
+  },
+  BLOBWATCH_IMPORT_ADDS_PERCENT: {
+    fallback: '20',
+    help: 'From the second import of a list on: new items, in percent of what the bank has, above which a second person approves.',
+  },
+  BLOBWATCH_IMPORT_DELETES_PERCENT: {
+    fallback: '5',
+    help: 'The same for items that the list no longer has.',
+  },
+  BLOBWATCH_INDEX: {
+    fallback: 'auto',
+    help: 'Where bank signals are searched: memory (fastest, about 130 bytes a hash and twice that while it is rebuilt), file (a small machine; tens of milliseconds a picture) or auto (by memory and load).',
+  },
   BLOBWATCH_KEEP_DAYS: {
     fallback: '30',
     help: 'Days that a sighting without a case is kept.',
@@ -137,7 +165,20 @@ export type Config = {
   publicUrl: string | undefined
   publicListener: { host: string; port: number }
   privateListener: { host: string; port: number }
-  limits: { takedownsPerDay: number; labelsPerDay: number; actionsPerContent: number }
+  limits: {
+    takedownsPerDay: number
+    labelsPerDay: number
+    actionsPerContent: number
+    floodBlobs: number
+    floodAccounts: number
+    floodFactor: number
+  }
+  admission: {
+    secondPersonAccounts: number
+    importAddsPercent: number
+    importDeletesPercent: number
+  }
+  indexLayout: 'auto' | 'memory' | 'file'
   keepDays: number
   blobRowsMax: number
   blobBytesMax: number
@@ -228,7 +269,16 @@ function readConfig(read: ReturnType<typeof reader>): Config {
       takedownsPerDay: read.integer('BLOBWATCH_TAKEDOWNS_PER_DAY', 0, 1_000_000),
       labelsPerDay: read.integer('BLOBWATCH_LABELS_PER_DAY', 0, 1_000_000),
       actionsPerContent: read.integer('BLOBWATCH_ACTIONS_PER_CONTENT', 0, 1_000_000),
+      floodBlobs: read.integer('BLOBWATCH_FLOOD_BLOBS', 1, 1_000_000),
+      floodAccounts: read.integer('BLOBWATCH_FLOOD_ACCOUNTS', 1, 1_000_000),
+      floodFactor: read.integer('BLOBWATCH_FLOOD_FACTOR', 1, 1_000),
     },
+    admission: {
+      secondPersonAccounts: read.integer('BLOBWATCH_SECOND_PERSON_ACCOUNTS', 1, 1_000_000_000),
+      importAddsPercent: read.integer('BLOBWATCH_IMPORT_ADDS_PERCENT', 1, 1000),
+      importDeletesPercent: read.integer('BLOBWATCH_IMPORT_DELETES_PERCENT', 1, 100),
+    },
+    indexLayout: read.oneOf('BLOBWATCH_INDEX', ['auto', 'memory', 'file'] as const),
     keepDays: read.integer('BLOBWATCH_KEEP_DAYS', 1, 3650),
     blobRowsMax: read.integer('BLOBWATCH_BLOB_ROWS_MAX', 1000, 10_000_000_000),
     pdsRequestsPerSecond: read.integer('BLOBWATCH_PDS_REQUESTS_PER_SECOND', 1, 10_000),

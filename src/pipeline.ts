@@ -1,9 +1,10 @@
-// The way of a blob, on one screen: look at what is known, fetch, hash, match, decide. It sees ports only.
+// The way of a blob, on one screen: look at what is known, fetch, hash, match, leave out what does not count, decide. It
+// sees ports only.
 //
 // Promises: every path ends in exactly one of settled or deferred; nothing that failed reads as `clear`; what one host
 // did decides only about that host. Writes nothing itself: `settle` writes all of it in one statement.
 import { createHash } from 'node:crypto'
-import type { Bank, Match, Mode } from './domain/bank.ts'
+import type { Bank, Mode } from './domain/bank.ts'
 import { contentReasons, coversKind } from './domain/blob.ts'
 import type {
   ContentReason,
@@ -14,7 +15,10 @@ import type {
 } from './domain/blob.ts'
 import { blobCidOf } from './domain/cid.ts'
 import { decide } from './domain/decide.ts'
+import { gate } from './domain/gate.ts'
+import type { Gated } from './domain/gate.ts'
 import type { BlobFetcher, Clock, Hasher, HostResolver, Matcher } from './domain/ports.ts'
+import { signalsOf } from './domain/stored-signals.ts'
 import type { HostTry, Place, ScanFound, ScanJob, SettleInput, TryRecord } from './steps/scan.ts'
 
 export type PipelineOptions = {
@@ -92,12 +96,7 @@ export async function scanBlob(
 function storedSignals(job: ScanJob): Known | undefined {
   const { blob } = job
   if (blob?.kind == null || blob.md5 === null || blob.sha1 === null) return undefined
-  const signals: Signals = {
-    sha256: job.cid,
-    md5: blob.md5,
-    sha1: blob.sha1,
-    ...(blob.pdq !== null && { pdq: { hash: blob.pdq, quality: blob.quality ?? 0 } }),
-  }
+  const signals = signalsOf(job.cid, blob)
   const reason = contentReasons.find((known) => known === blob.reason)
   if (reason === undefined && !coversKind(signals, blob.kind)) return undefined
   return {
@@ -115,24 +114,26 @@ async function conclude(
   options: PipelineOptions,
   signal: AbortSignal,
 ): Promise<SettleInput> {
-  const { matches, generation } = options.matcher.match(known.signals)
+  const { matches, generation } = await options.matcher.match(known.signals)
   const banks = options.banks()
+  const { counted, setAside } = gate(matches, banks, known.signals.sha256)
   const { located, unsure } =
-    matches.length > 0 ? await locate(job, options, signal) : { located: [], unsure: false }
+    counted.length > 0 ? await locate(job, options, signal) : { located: [], unsure: false }
   const nowMs = options.clock()
   const found: ScanFound = {
-    verdict: verdictOf(known, matches),
+    verdict: verdictOf(known, counted),
     signals: known.signals,
     ...(known.media && { media: known.media }),
     ...(known.bytes !== undefined && { bytes: known.bytes }),
     bankGeneration: generation,
-    matches,
+    matches: counted,
+    setAside,
     decisions: located.map(({ place, administered }) => ({
       place,
       decision: decide({
         deploymentMode: options.mode,
         retroactive: job.retro !== null,
-        matches,
+        matches: counted,
         banks,
         place: {
           ...(place.collection !== null && { collection: place.collection }),
@@ -147,8 +148,8 @@ async function conclude(
 }
 
 /** `clear` only with every signal type that the kind requires (promise 2). */
-function verdictOf(known: Known, matches: Match[]): ScanFound['verdict'] {
-  if (matches.length > 0) return { kind: 'matched' }
+function verdictOf(known: Known, counted: Gated['counted']): ScanFound['verdict'] {
+  if (counted.length > 0) return { kind: 'matched' }
   if (known.unscannable !== undefined) return { kind: 'unscannable', reason: known.unscannable }
   if (known.media !== undefined && coversKind(known.signals, known.media)) return { kind: 'clear' }
   return { kind: 'unscannable', reason: 'corrupt' satisfies ContentReason }

@@ -1,7 +1,9 @@
 // What readiness and doctor ask: small facts that the loops leave here.
 import { statfs } from 'node:fs/promises'
 import { bankBookLimits } from './banks/bank-book.ts'
+import type { BankBookStatus } from './banks/bank-book.ts'
 import { ask } from './db/client.ts'
+import type { CheckResult } from './http/readiness.ts'
 import type { Parts } from './service.ts'
 
 export type Health = {
@@ -16,7 +18,7 @@ export type Health = {
 }
 
 /** A bank change must be in force within a second; readiness is lost well after that. */
-const indexStaleMs = 10_000 + bankBookLimits.pollMs
+export const indexLimits = { staleMs: 10_000 + bankBookLimits.pollMs, behindMs: 5_000 } as const
 
 export function createHealth(parts: Parts): Health {
   const health: Health = {
@@ -30,10 +32,7 @@ export function createHealth(parts: Parts): Health {
         await ask('ask the database for a sign of life', parts.db`select 1`)
         return { ok: true }
       },
-      index: async () => {
-        const ageMs = parts.clock() - parts.bankBook.freshAtMs()
-        return ageMs < indexStaleMs ? { ok: true } : { ok: false, note: 'the bank index is stale' }
-      },
+      index: async () => indexCheck(parts.bankBook.status(), parts.clock()),
       ledger: async () =>
         health.ledgerFault === undefined
           ? { ok: true }
@@ -43,6 +42,26 @@ export function createHealth(parts: Parts): Health {
     },
   }
   return health
+}
+
+/** Lookups are made all the same; what they do not know yet is the reason not to rely on this process. */
+export function indexCheck(status: BankBookStatus, nowMs: number): CheckResult {
+  const { loading, index, lookedAtMs, behindSinceMs, generation, head } = status
+  const seconds = (ms: number) => `${Math.round(ms / 1000)} s`
+  const notOk = (note: string) => ({ ok: false, note })
+  if (index === undefined) return notOk('the bank signals are being read for the first time')
+  if (loading) return notOk('all bank signals are being read again: the database was restored')
+  if (nowMs - lookedAtMs >= indexLimits.staleMs)
+    return notOk(`the banks were last looked at ${seconds(nowMs - lookedAtMs)} ago`)
+  if (behindSinceMs !== undefined && nowMs - behindSinceMs >= indexLimits.behindMs) {
+    const changes = head > generation ? `${head - generation} bank changes` : 'bank changes'
+    const { pending } = index
+    const waiting = pending > 0 ? `; ${pending} signals wait for a rebuild` : ''
+    return notOk(
+      `${changes} are not in the index after ${seconds(nowMs - behindSinceMs)}${waiting}`,
+    )
+  }
+  return { ok: true }
 }
 
 /** Free bytes where the data lies; undefined where the system cannot say. */

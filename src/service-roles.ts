@@ -2,7 +2,6 @@
 //
 // Stopping: nothing new is begun at once; what runs has `graceMs` to finish, then its requests are aborted and its
 // leases freed; the ledger appends what that left behind; all of it within ten seconds.
-import { bankBookLimits } from './banks/bank-book.ts'
 import { lead } from './db/lead.ts'
 import { sqlState } from './db/failure.ts'
 import { FatalError, errorMessage } from './domain/errors.ts'
@@ -12,11 +11,19 @@ import type { LoopOptions } from './queue/run-loop.ts'
 import { act, claimActWork } from './roles/act.ts'
 import { claimUrls, resolveUrl } from './roles/announced-url.ts'
 import { followFirehose } from './roles/follow.ts'
-import { enableAgain, noteCounts, sweepOld, trimBlobs, workRemovals } from './roles/keep-house.ts'
+import {
+  enableAgain,
+  noteContentHours,
+  noteCounts,
+  sweepOld,
+  trimBlobs,
+  workRemovals,
+} from './roles/keep-house.ts'
 import { openLeadSession } from './roles/lead-session.ts'
 import { measure } from './roles/measure.ts'
 import { claimRematch, runRematch } from './roles/rematch.ts'
 import { claimScanWork, scan } from './roles/scan.ts'
+import { watchBanks } from './roles/watch-banks.ts'
 import type { Parts } from './service.ts'
 import { ensureRoom } from './service-database.ts'
 import { freeBytes } from './service-health.ts'
@@ -57,7 +64,7 @@ export function startRoles(
   const context: Context = { parts, ...options, stop: stopping.signal, work: hurrying.signal }
 
   const workers = [
-    watchBanks(context),
+    watchBankBook(context),
     scanLoop(context),
     urlLoop(context),
     rematchLoop(context),
@@ -81,15 +88,6 @@ export function startRoles(
   }
 }
 
-async function watchBanks({ parts, stop }: Context): Promise<void> {
-  while (!stop.aborted) {
-    await parts.bankBook
-      .refresh()
-      .catch((error: unknown) => parts.telemetry.failed({ kind: 'match', error }))
-    await sleep(bankBookLimits.pollMs, stop)
-  }
-}
-
 /** The settings that every loop shares; a FatalError ends the process. */
 async function loop<Work>(
   { parts, stop, work, onFatal }: Context,
@@ -110,6 +108,12 @@ async function loop<Work>(
   } catch (error) {
     onFatal(error)
   }
+}
+
+function watchBankBook({ parts, stop }: Context): Promise<void> {
+  // A pass over stored signals waits for the index to include its change.
+  const onChanged = () => parts.bells.rematch.ring()
+  return watchBanks({ ...parts, book: parts.bankBook, onChanged }, stop)
 }
 
 async function scanLoop(context: Context): Promise<void> {
@@ -149,12 +153,16 @@ async function urlLoop(context: Context): Promise<void> {
 
 async function rematchLoop(context: Context): Promise<void> {
   const { parts } = context
-  const options = { ...parts, onRaised: () => parts.bells.scan.ring() }
+  const options = {
+    ...parts,
+    banks: parts.bankBook.banks,
+    onRaised: () => parts.bells.scan.ring(),
+  }
   await loop(context, 'match', {
     slots: 1,
     claim: () => claimRematch(options),
     handle: (job, signal) => runRematch(job, options, signal),
-    bell: parts.bells.url,
+    bell: parts.bells.rematch,
     idleMs: 500,
   })
 }
@@ -189,6 +197,8 @@ async function appendLoop({ parts, health, stop }: Context): Promise<void> {
       parts.telemetry.measured({ blobwatch_ledger_entries: size })
       if (released > 0) parts.bells.act.ring()
     },
+    onFlood: ({ caseNumber }) =>
+      parts.telemetry.contentHeld(caseNumber === null ? {} : { caseNumber }),
   })
   let head: LedgerHead | undefined
   try {
@@ -250,6 +260,7 @@ async function keepHouse({ parts, stop }: Context): Promise<void> {
         nowMs,
       }).catch(tell)
       await noteCounts(db, nowMs).catch(tell)
+      await noteContentHours(db, nowMs).catch(tell)
       await sweepOld(db, nowMs).catch(tell)
       await trimBlobs(db, config.blobRowsMax).catch(tell)
     }

@@ -3,7 +3,6 @@
 // Promises: build() makes and checks, start() runs, disposing stops within ten seconds; what was half-way is taken up by
 // the next start. Tests hand in overrides. A crash at any place leaves only leases, which run out.
 import { createPdsTakedown } from './actions/pds-takedown.ts'
-import { createBankBook } from './banks/bank-book.ts'
 import { createBlobFetcher } from './blobs/fetch-blob.ts'
 import { createHostClient } from './blobs/host-client.ts'
 import { createHostResolver } from './blobs/host-resolver.ts'
@@ -12,12 +11,12 @@ import type { Config } from './config.ts'
 import { actionKinds } from './domain/bank.ts'
 import { createLabelSigner } from './labeler/sign-label.ts'
 import { createPostgresLabelStore } from './labeler/postgres-label-store.ts'
-import { createMemoryMatcher } from './matching/memory-matcher.ts'
 import { createBell } from './queue/bell.ts'
 import { openListeners } from './service-listeners.ts'
 import { openDatabase } from './service-database.ts'
 import { joinDeployment } from './service-identity.ts'
 import { createHealth } from './service-health.ts'
+import { openBankBook } from './service-index.ts'
 import { startRoles } from './service-roles.ts'
 import { Decoder } from './signals/decoder.ts'
 import { createHasher } from './signals/hasher.ts'
@@ -89,9 +88,14 @@ async function makeParts(
   const db = database.app
   const identity = await joinDeployment(db, config, clock())
 
-  const matcher = createMemoryMatcher({ clock })
-  const bankBook = createBankBook({ db, clock, apply: (change) => matcher.apply(change) })
-  await bankBook.refresh()
+  const { book, layout } = await openBankBook({
+    db,
+    config,
+    clock,
+    log,
+    onRebuildFailed: (error) => telemetry.failed({ kind: 'match', error }),
+  })
+  const bankBook = stack.use(book)
 
   const decoder = stack.use(
     await Decoder.start({
@@ -120,8 +124,9 @@ async function makeParts(
     database,
     db,
     identity,
-    matcher,
+    matcher: bankBook.matcher,
     bankBook,
+    indexLayout: layout,
     decoder,
     hasher: createHasher({ decoder }),
     resolver,
@@ -139,7 +144,13 @@ async function makeParts(
         : createPdsTakedown({ pair: config.pds, adminPassword: config.pds.adminPassword }),
     // Without a key or a password an action stays released and waits; `hold list` and doctor say why.
     actionKinds: actionKinds.filter((kind) => (kind === 'label' ? signer !== undefined : true)),
-    bells: { scan: createBell(), ledger: createBell(), act: createBell(), url: createBell() },
+    bells: {
+      scan: createBell(),
+      ledger: createBell(),
+      act: createBell(),
+      url: createBell(),
+      rematch: createBell(),
+    },
   }
 }
 

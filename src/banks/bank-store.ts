@@ -1,18 +1,20 @@
-// Banks and contents in the database: reading for the index, changing for people.
+// Banks and contents in the database: reading and changing for people.
 //
 // Promises: every change is one statement that raises the generation, writes its ledger intake and, for an added
 // content, starts the pass over stored signals.
 import { bankClasses, modes, parseBankName, policyDefaults } from '../domain/bank.ts'
-import type { Bank, BankClass, BankPolicy, BankSignal, Mode } from '../domain/bank.ts'
-import type { Hex, SignalType } from '../domain/blob.ts'
-import { pdqQualityMin } from '../domain/blob.ts'
+import type { Bank, BankClass, BankPolicy, Mode } from '../domain/bank.ts'
 import { UsageError } from '../domain/errors.ts'
 import type { Database } from '../db/client.ts'
 import { ask, callStep } from '../db/client.ts'
+import { recordAdmission } from './admission-store.ts'
+import { parsePolicy } from './bank-policy.ts'
+import { readBenignSet } from './benign.ts'
+import { parseSignal, refusalOf, refusalSentences } from './new-signal.ts'
+import type { NewSignal } from './new-signal.ts'
 
-export type NewSignal = { type: SignalType; value: Hex; quality?: number }
-
-export const digestDigits = { sha256: 64, md5: 32, sha1: 40, pdq: 64 } as const
+export { parseSignal } from './new-signal.ts'
+export type { NewSignal } from './new-signal.ts'
 
 export async function listBanks(
   db: Database,
@@ -84,29 +86,70 @@ export async function setBank(
       op: 'bank.set',
       name: input.name,
       mode: input.mode,
-      policy: input.policy && parsePolicy(input.policy, bank.class),
+      policy: input.policy && parsePolicy(input.policy, bank.class, bank.id),
       principal: input.principal,
       now: new Date(input.nowMs),
     }),
   )
 }
 
+/**
+ * `admission`: of the test that lets exactly these signals in (roles/admit.ts). Without one the signals are tested here,
+ * by themselves and against harmless pictures, and not compared with what was seen: no door for people or strangers.
+ * Idempotent with an admission: the same one again gives the content that came of it.
+ */
 export async function addContent(
   db: Database,
-  input: { bank: string; signals: NewSignal[]; note?: string; principal: number; nowMs: number },
+  input: {
+    bank: string
+    signals: NewSignal[]
+    note?: string
+    metadata?: object
+    provenance?: object
+    disableUntilTs?: number
+    admission?: number
+    principal: number
+    nowMs: number
+  },
 ): Promise<{ content: number; generation: number }> {
   if (input.signals.length === 0) throw new UsageError('a content needs at least one signal')
+  const signals = input.signals.map(parseSignal)
   const { content, generation } = changed(
     await callStep<ChangedRow[]>(db, 'change_bank_v1', {
       op: 'content.add',
       name: input.bank,
-      signals: input.signals.map(parseSignal),
+      signals,
       note: input.note,
+      metadata: input.metadata,
+      provenance: input.provenance,
+      disableUntilTs: input.disableUntilTs,
+      admission: input.admission ?? (await admitUnseen(db, { ...input, signals })),
       principal: input.principal,
       now: new Date(input.nowMs),
     }),
   )
   return { content: content as number, generation }
+}
+
+async function admitUnseen(
+  db: Database,
+  input: { bank: string; signals: NewSignal[]; principal: number; nowMs: number },
+): Promise<number> {
+  const bank = await bankNamed(db, input.bank)
+  const refusal = input.signals.map(refusalOf).find((one) => one !== undefined)
+  if (refusal !== undefined) throw new UsageError(`refused: ${refusalSentences[refusal]}`)
+  if (bank.policy.suppresses === undefined) {
+    const benign = await readBenignSet(db, bank.id)
+    const isHarmless = input.signals.some((one) => benign.hit(one, bank.policy.pdqDistanceMax))
+    if (isHarmless)
+      throw new UsageError('a harmless picture would match: a second person is needed')
+  }
+  return recordAdmission(db, {
+    ...input,
+    kind: 'content',
+    verdict: 'passed',
+    result: { contents: 1, refused: {}, harmless: 0, seen: null },
+  })
 }
 
 export async function removeContent(
@@ -122,6 +165,20 @@ export async function removeContent(
       now: new Date(input.nowMs),
     }),
   )
+}
+
+/** A new content in the other bank with the same signals; the old one is removed. Throws UsageError where that may not be. */
+export async function moveContent(
+  db: Database,
+  input: { bank: string; content: number; to: string; principal: number; nowMs: number },
+): Promise<number> {
+  const { nowMs, ...rest } = input
+  const [row] = await callStep<{ content: number }[]>(db, 'move_content_v1', {
+    ...rest,
+    now: new Date(nowMs),
+  })
+  if (row === undefined) throw new TypeError('move_content_v1 answers with one row')
+  return row.content
 }
 
 /** `resume`: a flood set the content aside and a person lets it act again. disableUntilTs as HMA has it (0, 1, unix seconds). */
@@ -146,80 +203,7 @@ export async function setContent(
   )
 }
 
-/** Throws UsageError with what is wrong; a PDQ hash of a picture that says too little cannot be banked. */
-export function parseSignal(signal: NewSignal): NewSignal {
-  const digits = digestDigits[signal.type]
-  if (digits === undefined) throw new UsageError(`No such signal type ${signal.type}`)
-  const value = signal.value.toLowerCase()
-  if (value.length !== digits || !/^[0-9a-f]+$/.test(value)) {
-    throw new UsageError(`Invalid ${signal.type} signal: ${digits} hex digits are needed`)
-  }
-  if (signal.type === 'pdq' && signal.quality !== undefined && signal.quality < pdqQualityMin) {
-    throw new UsageError(`Invalid pdq signal: quality ${signal.quality} is under ${pdqQualityMin}`)
-  }
-  return { ...signal, value }
-}
-
-function parsePolicy(
-  policy: Omit<BankPolicy, 'version'>,
-  bankClass: BankClass,
-): Omit<BankPolicy, 'version'> {
-  if (
-    !Number.isInteger(policy.pdqDistanceMax) ||
-    policy.pdqDistanceMax < 0 ||
-    policy.pdqDistanceMax > 31
-  ) {
-    throw new UsageError('the PDQ distance of a bank is a whole number from 0 to 31')
-  }
-  if (policy.label !== undefined && bankClass === 'restricted') {
-    throw new UsageError('a restricted bank puts no label on anything')
-  }
-  if (policy.label !== undefined && !/^[a-z!][a-z0-9-]{0,99}$/.test(policy.label)) {
-    throw new UsageError('a label value is lower-case letters, digits and hyphens')
-  }
-  return policy
-}
-
-/** What the index needs of every content that changed after `sinceGeneration` (0: all), with the banks of now. */
-export async function readForIndex(db: Database, sinceGeneration: number) {
-  const [head] = await ask(
-    'read the bank generation',
-    db<{ generation: number }[]>`select generation from bank_head`,
-  )
-  const generation = head?.generation ?? 0
-  if (generation === sinceGeneration && sinceGeneration !== 0) return undefined
-  const bankRows = await ask(
-    'read the banks',
-    db<BankRow[]>`select id, name, mode, class, confidential, policy, policy_version from bank`,
-  )
-  const rows = await ask(
-    'read the bank contents',
-    db<ContentRow[]>`
-      select c.id, c.bank, c.disable_until_ts, c.removed_at is not null as removed,
-        coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'type', s.type, 'value', encode(s.value, 'hex')))
-          from bank_signal s where s.content = c.id and s.state = 'live'), '[]') as signals
-      from bank_content c
-      where ${sinceGeneration} = 0 or c.id in (
-        select content from bank_change where generation > ${sinceGeneration} and content is not null)`,
-  )
-  const banks = new Map(bankRows.map((row) => [row.id, toBank(row)]))
-  // A bank made between the two looks, with its first content, comes with the next generation.
-  const known = rows.filter((row) => banks.has(row.bank))
-  const contents = known.map((row) => ({
-    id: row.id,
-    bankId: row.bank,
-    disableUntilTs: row.disable_until_ts,
-    removed: row.removed,
-    signals: row.signals.map((signal): BankSignal => ({
-      ...signal,
-      contentId: row.id,
-      bankId: row.bank,
-    })),
-  }))
-  return { generation, banks, contents }
-}
-
-type BankRow = {
+export type BankRow = {
   id: number
   name: string
   mode: string
@@ -230,16 +214,9 @@ type BankRow = {
   contents: number
   signals: number
 }
-type ContentRow = {
-  id: number
-  bank: number
-  disable_until_ts: number
-  removed: boolean
-  signals: { id: number; type: SignalType; value: Hex }[]
-}
 type ChangedRow = { bank: number; content: number | null; generation: number }
 
-function toBank(row: BankRow): Bank {
+export function toBank(row: BankRow): Bank {
   const mode = modes.find((known) => known === row.mode)
   const bankClass = bankClasses.find((known) => known === row.class)
   if (mode === undefined || bankClass === undefined)

@@ -25,6 +25,9 @@ export type MatchRow = {
   content: number
   type: string
   distance: number
+  variant: string
+  /** Why it does not count: a share of the blobs only, or a bank of harmless pictures. */
+  setAside: 'ratio' | 'negative' | null
   at: Date
 }
 export type DecisionRow = Place & {
@@ -103,7 +106,8 @@ export async function matchesOf(
   return ask(
     'read the matches',
     db<MatchRow[]>`
-      select encode(m.blob_cid, 'hex') as cid, b.name as bank, m.content, m.type, m.distance, m.at
+      select encode(m.blob_cid, 'hex') as cid, b.name as bank, m.content, m.type, m.distance, m.variant,
+        m.set_aside as "setAside", m.at
       from match m join bank b on b.id = m.bank
       where m.blob_cid in (select decode(c, 'hex') from unnest(${[...cids]}::text[]) c)
       order by m.blob_cid, b.name, m.content, m.distance limit ${limit}`,

@@ -32,7 +32,7 @@ export async function listCases(
         (select count(*) from case_blob b where b.case_file = c.id) as blobs,
         (select count(distinct d.account) from case_blob b join decision d on d.blob_cid = b.blob_cid
           where b.case_file = c.id) as accounts,
-        array(select distinct k.name from case_blob b join match m on m.blob_cid = b.blob_cid
+        array(select distinct k.name from case_blob b join match m on m.blob_cid = b.blob_cid and m.set_aside is null
           join bank k on k.id = m.bank where b.case_file = c.id order by k.name) as banks,
         (select count(*) from case_blob b join decision d on d.blob_cid = b.blob_cid
           join action a on a.decision = d.id where b.case_file = c.id and a.state = 'held') as held

@@ -80,6 +80,9 @@ describe('bank', () => {
       exact: 'act',
       perceptual: 'act',
       pdqDistanceMax: 20,
+      clipDistanceMax: 62,
+      ratio: 1,
+      ratioSeed: '',
       actions: ['label', 'takedown-blob'],
       preserve: false,
       version: 2,
@@ -144,7 +147,15 @@ describe('match', () => {
     ])
     assert.equal(found, 1)
     assert.deepEqual((json() as { matches: unknown[] }).matches, [
-      { what: sha256, bank: 'SPAM', content: 1, type: 'sha256', distance: 0 },
+      {
+        what: sha256,
+        bank: 'SPAM',
+        content: 1,
+        type: 'sha256',
+        distance: 0,
+        variant: 'original',
+        counts: 'yes',
+      },
     ])
   })
 

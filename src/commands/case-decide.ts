@@ -1,20 +1,33 @@
-// case confirm, release, overturn, note: a person's word, one statement with its ledger intake.
+// case confirm, release, overturn, note: a person's word, one statement with its ledger intake. It is kept as feedback
+// about the contents behind the match, and changes them only where the person says so.
 import type { Command } from 'commander'
+import { caseContents } from '../cases/feedback.ts'
+import type { CaseContent } from '../cases/feedback.ts'
 import { pausesInForce } from '../cases/pauses.ts'
+import type { Database } from '../db/client.ts'
 import { UsageError } from '../domain/errors.ts'
 import { decideCase } from '../steps/withdraw.ts'
-import type { CaseVerb } from '../steps/withdraw.ts'
+import type { CaseVerb, ContentChange, Decided } from '../steps/withdraw.ts'
 import type { Io } from './io.ts'
 import { parseCase } from './case-show.ts'
 import { withExamples } from './examples.ts'
-import { count, printJson } from './output.ts'
+import { count, printJson, shortTime } from './output.ts'
+import { parseDuration, parseWhole } from './parse.ts'
 import { withSession } from './session.ts'
 import type { CommandSession } from './session.ts'
 
-type DecideOptions = { note?: string; json?: boolean }
-type Decided = Awaited<ReturnType<typeof decideCase>>
+type DecideOptions = {
+  note?: string
+  moveTo?: string
+  disable?: boolean
+  disableFor?: string
+  content?: string[]
+  json?: boolean
+}
 
 const noteCharsMax = 2000
+/** Named in one sentence; more are counted. */
+const contentsToldMax = 20
 
 const verbs = {
   confirm: 'it is what it matched: do what waits',
@@ -25,18 +38,23 @@ const verbs = {
 
 export function addCaseVerbs(command: Command, io: Io): void {
   for (const [verb, description] of Object.entries(verbs)) {
-    withExamples(
-      command
-        .command(verb)
-        .description(description)
-        .argument('<NUMBER>', 'the case')
-        .option('--note <TEXT>', 'why; kept sealed behind the ledger entry')
-        .option('--json', 'print the result as JSON')
-        .action((number: string, options: DecideOptions) =>
-          decide(io, number, verb as CaseVerb, options),
-        ),
-      [`case ${verb} 7`, `case ${verb} 7 --note "asked the account's owner"`],
-    )
+    const added = command
+      .command(verb)
+      .description(description)
+      .argument('<NUMBER>', 'the case')
+      .option('--note <TEXT>', 'why; kept sealed behind the ledger entry')
+    addChange(added, verb)
+      .option('--json', 'print the result as JSON')
+      .action((number: string, options: DecideOptions) =>
+        decide(io, number, verb as CaseVerb, options),
+      )
+    withExamples(added, [
+      `case ${verb} 7`,
+      `case ${verb} 7 --note "asked the account's owner"`,
+      verb === 'confirm'
+        ? 'case confirm 7 --move-to CONFIRMED'
+        : `case ${verb} 7 --disable-for 30d`,
+    ])
   }
   withExamples(
     command
@@ -52,6 +70,18 @@ export function addCaseVerbs(command: Command, io: Io): void {
   )
 }
 
+function addChange(command: Command, verb: string): Command {
+  if (verb === 'confirm') {
+    return command
+      .option('--move-to <BANK>', 'move the contents behind the match to this bank')
+      .option('--content <ID...>', 'of several contents, only these')
+  }
+  return command
+    .option('--disable', 'the content was wrong: it matches nothing from now on')
+    .option('--disable-for <SPAN>', 'the same for a time: 12h, 30d, …')
+    .option('--content <ID...>', 'of several contents, the ones that were wrong')
+}
+
 async function decide(
   io: Io,
   number: string,
@@ -64,16 +94,61 @@ async function decide(
     throw new UsageError(`a note has 1 to ${noteCharsMax} characters`)
   }
   await withSession(io, async (session) => {
+    const change = changeOf(options, session.nowMs())
+    if (change !== undefined && 'disableUntilTs' in change && change.contents === undefined)
+      await refuseSeveral(session.db, caseNumber)
     const decided = await decideCase(session.db, {
       caseNumber,
       verb,
       principal: await session.principal(),
       ...(note !== undefined && { note }),
+      ...(change && { change }),
       nowMs: session.nowMs(),
     })
-    if (options.json === true) printJson(io, { case: caseNumber, verb, ...decided })
-    else io.out(`case ${caseNumber}: ${await told(session, verb, decided)}`)
+    if (options.json === true) {
+      printJson(io, { case: caseNumber, verb, ...decided })
+      return
+    }
+    io.out(`case ${caseNumber}: ${await told(session, verb, decided)}`)
+    for (const line of furtherTold(decided, change)) io.out(line)
   })
+}
+
+function changeOf(options: DecideOptions, nowMs: number): ContentChange | undefined {
+  const { moveTo, disable, disableFor } = options
+  const contents = options.content?.map((text) =>
+    parseWhole(text, '--content', { min: 1, max: 2_147_483_647 }),
+  )
+  const named = contents && { contents }
+  if (disable === true && disableFor !== undefined)
+    throw new UsageError('--disable is for good and --disable-for for a time: one of them')
+  if (moveTo !== undefined) return { ...named, moveTo }
+  if (disable === true) return { ...named, disableUntilTs: 0 }
+  if (disableFor !== undefined) {
+    const untilMs = nowMs + parseDuration(disableFor, '--disable-for')
+    return { ...named, disableUntilTs: Math.ceil(untilMs / 1000) }
+  }
+  if (contents !== undefined)
+    throw new UsageError(
+      '--content says which contents --move-to, --disable or --disable-for is about',
+    )
+  return undefined
+}
+
+/** Of several contents only a person knows which of them were wrong. */
+async function refuseSeveral(db: Database, caseNumber: number): Promise<void> {
+  const behind = await caseContents(db, caseNumber, contentsToldMax + 1)
+  const there = behind.filter((content) => !content.removed)
+  if (there.length < 2) return
+  const listed = there.slice(0, contentsToldMax).map(contentTold).join(', ')
+  const more = there.length > contentsToldMax ? ', and more' : ''
+  throw new UsageError(
+    `several contents matched in case ${caseNumber}: ${listed}${more}. Say with --content which of them were wrong; nothing was decided.`,
+  )
+}
+
+function contentTold({ content, bank, blobs }: CaseContent): string {
+  return `${content} of ${bank} (${count(blobs, 'blob')})`
 }
 
 /** What happens next, in one sentence or two. */
@@ -97,6 +172,28 @@ async function told(session: CommandSession, verb: CaseVerb, decided: Decided): 
     default:
       return verb satisfies never
   }
+}
+
+/** What stays although it was let go, and what became of the contents. */
+function furtherTold(decided: Decided, change: ContentChange | undefined): string[] {
+  const { stays, wantedBy, changed } = decided
+  const lines: string[] = []
+  if (stays > 0) {
+    const cases = `case${wantedBy.length === 1 ? '' : 's'} ${wantedBy.join(', ')}`
+    lines.push(
+      `${count(stays, 'action')} ${stays === 1 ? 'stays' : 'stay'} as ${stays === 1 ? 'it is' : 'they are'}: another picture of the same record is in ${cases}, which was not released.`,
+    )
+  }
+  if (change === undefined) return lines
+  if (changed.length === 0) return [...lines, 'No content had to be changed.']
+  const which = `content${changed.length === 1 ? '' : 's'} ${changed.join(', ')}`
+  if ('moveTo' in change) return [...lines, `In ${change.moveTo} now: ${which}.`]
+  const until = change.disableUntilTs
+  const when = until === 0 ? 'until bank enable' : `until ${shortTime(new Date(until * 1000))}`
+  return [
+    ...lines,
+    `Disabled ${when}: ${which}. What else it caused stays: reverse takes that back.`,
+  ]
 }
 
 async function leaving({ db, config }: CommandSession): Promise<string> {

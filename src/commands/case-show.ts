@@ -4,6 +4,8 @@ import { actionsAbout, decisionsAbout, labelsAbout, matchesOf } from '../cases/a
 import type { DecisionRow, Place } from '../cases/about.ts'
 import { caseBlobs, caseHead, caseHistory } from '../cases/case-file.ts'
 import type { CaseEvent, CaseHead } from '../cases/case-file.ts'
+import { caseContents } from '../cases/feedback.ts'
+import type { CaseContent } from '../cases/feedback.ts'
 import type { Database } from '../db/client.ts'
 import type { Io } from './io.ts'
 import { withExamples } from './examples.ts'
@@ -64,6 +66,7 @@ export async function showCase(
   const blobs = await caseBlobs(db, caseNumber, limit)
   const cids = blobs.map((blob) => blob.cid)
   const matches = await matchesOf(db, cids, limit)
+  const contents = await caseContents(db, caseNumber, limit)
   const decisions = await decisionsAbout(db, { caseNumber }, limit)
   const actions = await actionsAbout(db, { caseNumber }, limit)
   const labels = await labelsAbout(db, { caseNumber }, limit)
@@ -74,6 +77,7 @@ export async function showCase(
       blobs: blobs.map(blobForMachines),
       places: placesOf(decisions).map(uriOf),
       matches: matches.map(matchForMachines),
+      contents,
       decisions: decisions.map(forMachines),
       actions: actions.map(forMachines),
       labels,
@@ -85,6 +89,7 @@ export async function showCase(
   printSection(io, 'Blobs', blobs, blobColumns)
   printSection(io, 'Places', placesOf(decisions), [{ head: 'place', cell: uriOf }])
   printSection(io, 'Matches', matches, matchColumns)
+  printSection(io, 'Contents behind them', contents, contentColumns)
   printSection(io, 'Decisions', decisions, decisionColumns)
   printSection(io, 'Actions', actions, actionColumns)
   printSection(io, 'Labels', labels, [
@@ -119,7 +124,7 @@ function printHead(io: Io, head: CaseHead): void {
 function nextStep(head: CaseHead): string {
   switch (head.state) {
     case 'open':
-      return `case confirm ${head.id} does what waits; case release ${head.id} lets it be, for good.`
+      return `case confirm ${head.id} does what waits; case release ${head.id} lets it be, for good; with --disable its content matches nothing more.`
     case 'acted':
       return `The policy acted by itself. case overturn ${head.id} takes it back; case confirm ${head.id} says that it was right.`
     case 'confirmed':
@@ -135,6 +140,26 @@ function nextStep(head: CaseHead): string {
 /** Each place once: a place that was decided twice is still one. */
 export function placesOf(decisions: readonly DecisionRow[]): Place[] {
   return [...new Map(decisions.map((row) => [uriOf(row), row])).values()]
+}
+
+const contentColumns: Column<CaseContent>[] = [
+  { head: 'content', cell: (row) => row.content, align: 'right' },
+  { head: 'bank', cell: (row) => row.bank },
+  { head: 'blobs', cell: (row) => row.blobs, align: 'right' },
+  { head: 'state', cell: contentState },
+  {
+    head: 'reviewed',
+    cell: (row) =>
+      row.reviewed === null ? 'never' : `${row.reviewed} ${shortTime(row.reviewedAt)}`,
+  },
+]
+
+function contentState({ removed, disableUntilTs }: CaseContent): string {
+  if (removed) return 'removed'
+  if (disableUntilTs === 0) return 'disabled'
+  return disableUntilTs === 1
+    ? 'enabled'
+    : `disabled until ${shortTime(new Date(disableUntilTs * 1000))}`
 }
 
 const historyColumns: Column<CaseEvent>[] = [

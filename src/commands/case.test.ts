@@ -95,6 +95,10 @@ describe('a decision', () => {
       state: 'overturned',
       actions: 2,
       subjects: 1,
+      feedback: 1,
+      stays: 0,
+      wantedBy: [],
+      changed: [],
     })
     assert.match(
       (await blobwatch(['case', 'release', '2'])).out,

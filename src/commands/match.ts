@@ -1,28 +1,45 @@
 // match: what the banks say about a file or a signal. Nothing is recorded and nothing follows from it.
-import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
-import { createBankBook } from '../banks/bank-book.ts'
-import { digestDigits } from '../banks/bank-store.ts'
+import { readBanks } from '../banks/bank-loader-head.ts'
+import { findDigests } from '../banks/digest-lookup.ts'
 import type { Bank, Match } from '../domain/bank.ts'
+import { distanceBounds } from '../domain/bank.ts'
+import { signalTypes } from '../domain/blob.ts'
 import type { SignalType, Signals } from '../domain/blob.ts'
-import { blobDigest } from '../domain/cid.ts'
 import { UsageError } from '../domain/errors.ts'
-import { createMemoryMatcher } from '../matching/memory-matcher.ts'
+import { gate } from '../domain/gate.ts'
+import { matchNow } from '../roles/banks-now.ts'
+import type { Variant } from '../domain/variant.ts'
 import type { Io } from './io.ts'
 import { withExamples } from './examples.ts'
 import { exitCodes } from './exit-codes.ts'
+import { readQueries, withoutSha256 } from './match-query.ts'
+import type { Query } from './match-query.ts'
 import { printJson, printTable } from './output.ts'
-import { parseOneOf } from './parse.ts'
-import { hashFile, withHasher } from './read-blob.ts'
+import { parseOneOf, parseWhole } from './parse.ts'
+import { scanProgress } from './scan-progress.ts'
 import { withSession } from './session.ts'
+import type { CommandSession } from './session.ts'
 
-type MatchOptions = { type?: string; bank?: string; exitCode?: boolean; json?: boolean }
-type Query = { what: string; signals: Signals; unscannable?: string }
-type Found = { what: string; bank: string; content: number; type: SignalType; distance: number }
+type MatchOptions = {
+  type?: string
+  bank?: string
+  distance?: string
+  exitCode?: boolean
+  json?: boolean
+}
+type Found = {
+  what: string
+  bank: string
+  content: number
+  type: SignalType
+  distance: number
+  variant: Variant
+  /** `harmless`: of a negative bank; the others: why the service would set it aside. */
+  counts: 'yes' | 'harmless' | 'set-aside-ratio' | 'set-aside-negative'
+}
 
-const signalTypes = ['sha256', 'md5', 'sha1', 'pdq'] as const satisfies SignalType[]
-/** A query by another type has no sha256; no bank signal is the empty text. */
-const withoutSha256 = ''
+const distanceMax = Math.max(distanceBounds.pdq, distanceBounds.clip)
 
 export function addMatch(program: Command, io: Io): void {
   withExamples(
@@ -32,13 +49,15 @@ export function addMatch(program: Command, io: Io): void {
       .argument('<WHAT...>', 'files, hex signals or blob CIDs; - is stdin')
       .option('--type <TYPE>', `only this type (${signalTypes.join(', ')})`)
       .option('--bank <NAME>', 'only this bank')
-      .option('--exit-code', 'exit code 1 when something matches')
+      .option('--distance <N>', 'at most N bits away; never farther than each bank allows')
+      .option('--exit-code', 'exit code 1 when something matches and counts')
       .option('--json', 'print the result as JSON')
       .action((what: string[], options: MatchOptions) => run(io, what, options)),
     [
       'match picture.jpg',
       'match --type md5 9e107d9d372bb6826bd81d3542a419d6',
       'match --bank SPAM --exit-code picture.jpg',
+      'match --type pdq --distance 10 picture.jpg',
     ],
   )
 }
@@ -46,31 +65,102 @@ export function addMatch(program: Command, io: Io): void {
 async function run(io: Io, what: string[], options: MatchOptions): Promise<void> {
   const type =
     options.type === undefined ? undefined : parseOneOf(options.type, '--type', signalTypes)
+  const distance =
+    options.distance === undefined
+      ? undefined
+      : parseWhole(options.distance, '--distance', { min: 0, max: distanceMax })
   const queries = await readQueries(io, what, type)
-  const found = await withSession(io, async ({ db }) => {
-    const matcher = createMemoryMatcher({ clock: Date.now })
-    const book = createBankBook({ db, clock: Date.now, apply: (change) => matcher.apply(change) })
-    await book.refresh()
-    const banks = [...book.banks().values()]
-    if (options.bank !== undefined && !banks.some((bank) => bank.name === options.bank)) {
-      throw new UsageError(`bank '${options.bank}' not found`)
-    }
-    return queries.flatMap((query) =>
-      matcher
-        .match(query.signals)
-        .matches.map((match) => toFound(query.what, match, book.banks()))
-        .filter((one) => type === undefined || one.type === type)
-        .filter((one) => options.bank === undefined || one.bank === options.bank),
-    )
-  })
-  if (options.exitCode === true && found.length > 0) io.setExitCode(exitCodes.notOk)
+  const found = await withSession(io, (session) =>
+    findAll(io, session, { queries, distance, bank: options.bank }),
+  )
+  const shown = found.filter(
+    (one) =>
+      (type === undefined || one.type === type) &&
+      (options.bank === undefined || one.bank === options.bank),
+  )
+  const isMatched = shown.some(({ counts }) => counts === 'yes')
+  if (options.exitCode === true && isMatched) io.setExitCode(exitCodes.notOk)
+  print(io, shown, queries, options)
+}
+
+async function findAll(
+  io: Io,
+  { db, nowMs }: CommandSession,
+  asked: { queries: Query[]; distance: number | undefined; bank: string | undefined },
+): Promise<Found[]> {
+  const { queries, distance, bank } = asked
+  const known = await readBanks(db)
+  if (bank !== undefined && ![...known.values()].some(({ name }) => name === bank))
+    throw new UsageError(`bank '${bank}' not found`)
+  const blobs = queries.map(({ signals }) => signals)
+  const most = distance ?? distanceMax
+  const { banks, matches } = blobs.some(isPicture)
+    ? await matchNow({
+        db,
+        blobs,
+        distances: ({ policy }) => ({
+          pdq: Math.min(policy.pdqDistanceMax, most),
+          clip: Math.min(policy.clipDistanceMax, most),
+        }),
+        nowMs: nowMs(),
+        onProgress: scanProgress(io, 'bank signals compared'),
+        signal: io.stop,
+      })
+    : { matches: await findDigests(db, blobs, nowMs()), banks: await readBanks(db) }
+  return queries.flatMap((query, i) => toFound(query, matches[i] ?? [], banks))
+}
+
+/** Then every bank signal is read; digests are looked up. */
+function isPicture({ pdq, variants, clip }: Signals): boolean {
+  return pdq !== undefined || variants !== undefined || clip !== undefined
+}
+
+/** Never the bank's signal (promise 8): content, type and distance tell a person enough. */
+function toFound(
+  { what, signals }: Query,
+  matches: readonly Match[],
+  banks: ReadonlyMap<number, Bank>,
+): Found[] {
+  // Which share of blobs a bank looks at depends on the blob's own digest.
+  const asked = signals.sha256 === withoutSha256 ? inFull(banks) : banks
+  const { counted, setAside } = gate(matches, asked, signals.sha256)
+  const counts = new Map<Match['signalId'], Found['counts']>([
+    ...counted.map(({ signalId }) => [signalId, 'yes'] as const),
+    ...setAside.map(({ signalId, by }) => [signalId, `set-aside-${by}`] as const),
+  ])
+  return matches.map(({ signalId, bankId, contentId, type, distance, variant }) => ({
+    what,
+    bank: banks.get(bankId)?.name ?? `b${bankId}`,
+    content: contentId,
+    type,
+    distance,
+    variant,
+    counts: counts.get(signalId) ?? 'harmless',
+  }))
+}
+
+function inFull(banks: ReadonlyMap<number, Bank>): ReadonlyMap<number, Bank> {
+  return new Map(
+    [...banks].map(([id, bank]) => [id, { ...bank, policy: { ...bank.policy, ratio: 1 } }]),
+  )
+}
+
+const countsSentences = {
+  yes: 'yes',
+  harmless: 'no: a bank of harmless pictures',
+  'set-aside-ratio': 'no: not in the share of blobs that this bank looks at',
+  'set-aside-negative': 'no: a bank of harmless pictures matches too',
+} as const satisfies Record<Found['counts'], string>
+
+function print(io: Io, found: Found[], queries: Query[], { json }: MatchOptions): void {
   const unscannable = queries.flatMap(({ what, unscannable }) =>
     unscannable === undefined ? [] : [{ what, reason: unscannable }],
   )
-  if (options.json === true) {
+  if (json === true) {
     printJson(io, { matches: found, unscannable })
     return
   }
+  const isPlain = found.every(({ counts }) => counts === 'yes')
   printTable(
     io,
     found,
@@ -80,52 +170,12 @@ async function run(io: Io, what: string[], options: MatchOptions): Promise<void>
       { head: 'content', cell: (row) => row.content, align: 'right' },
       { head: 'type', cell: (row) => row.type },
       { head: 'distance', cell: (row) => row.distance, align: 'right' },
+      { head: 'variant', cell: (row) => row.variant },
+      ...(isPlain
+        ? []
+        : [{ head: 'counts', cell: (row: Found) => countsSentences[row.counts] } as const]),
     ],
     'Nothing matches.',
   )
   for (const { what, reason } of unscannable) io.out(`${what}: not compared in full (${reason})`)
-}
-
-/** Never the bank's signal (promise 8): content, type and distance tell a person enough. */
-function toFound(what: string, match: Match, banks: ReadonlyMap<number, Bank>): Found {
-  const bank = banks.get(match.bankId)?.name ?? `b${match.bankId}`
-  return { what, bank, content: match.contentId, type: match.type, distance: match.distance }
-}
-
-async function readQueries(io: Io, what: string[], type: SignalType | undefined): Promise<Query[]> {
-  const isFile = (one: string) => one === '-' || existsSync(one)
-  const bySignal = what.filter((one) => !isFile(one)).map((one) => querySignal(one, type))
-  const files = what.filter(isFile)
-  if (files.length === 0) return bySignal
-  const byFile = await withHasher(io, async (hasher) => {
-    const queries: Query[] = []
-    for (const file of files) {
-      const hashed = await hashFile(io, hasher, file)
-      const signals = 'signals' in hashed ? hashed.signals : { sha256: withoutSha256 }
-      const { unscannable } = hashed
-      queries.push({ what: file, signals, ...(unscannable !== undefined && { unscannable }) })
-    }
-    return queries
-  })
-  return [...byFile, ...bySignal]
-}
-
-/** 64 hex digits may be a sha256 or a PDQ hash: both are tried unless --type says which. */
-function querySignal(text: string, type: SignalType | undefined): Query {
-  const value = (blobDigest(text) ?? text).toLowerCase()
-  const fits = (one: SignalType) =>
-    (type === undefined || type === one) && value.length === digestDigits[one]
-  if (!/^[0-9a-f]+$/.test(value) || !signalTypes.some(fits)) {
-    const wanted = type === undefined ? '' : ` of type ${type}`
-    throw new UsageError(`${text} is neither a file nor a signal${wanted} in hex nor a blob CID`)
-  }
-  return {
-    what: text,
-    signals: {
-      sha256: fits('sha256') ? value : withoutSha256,
-      ...(fits('md5') && { md5: value }),
-      ...(fits('sha1') && { sha1: value }),
-      ...(fits('pdq') && blobDigest(text) === undefined && { pdq: { hash: value, quality: 100 } }),
-    },
-  }
 }

@@ -59,6 +59,11 @@ export const matchColumns: Column<MatchRow>[] = [
   { head: 'content', cell: (row) => row.content, align: 'right' },
   { head: 'type', cell: (row) => row.type },
   { head: 'distance', cell: (row) => row.distance, align: 'right' },
+  { head: 'seen as', cell: (row) => row.variant },
+  {
+    head: '',
+    cell: (row) => (row.setAside === null ? '' : `set aside: ${row.setAside}`),
+  },
   { head: 'blob', cell: (row) => blobCidOf(row.cid) },
 ]
 

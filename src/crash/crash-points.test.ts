@@ -10,7 +10,13 @@ const world = await startCrashWorld()
 after(() => world[Symbol.asyncDispose]())
 
 /** A person's commands pass these, not the service. */
-const elsewhere = ['withdraw:before', 'withdraw:after']
+const elsewhere = [
+  'withdraw:before',
+  'withdraw:after',
+  'import-stage:after',
+  'import-apply:before',
+  'import-apply:after',
+]
 const counts = isLong ? [1, 2, 3] : [1]
 
 for (const name of crashPoints.filter((point) => !elsewhere.includes(point))) {

@@ -3,7 +3,14 @@
 import { ask } from './client.ts'
 import type { Database } from './client.ts'
 
-const sweepable = ['frame_undecodable', 'fetch_try', 'webhook_seen', 'blob', 'label']
+const sweepable = [
+  'frame_undecodable',
+  'fetch_try',
+  'webhook_seen',
+  'blob',
+  'blob_variant',
+  'label',
+]
 
 export async function grantApplication(owner: Database, role: string): Promise<void> {
   const who = `"${role.replaceAll('"', '""')}"`

@@ -1,5 +1,6 @@
 // Banks of known items and what may be done when something matches them.
 import type { Hex, SignalType } from './blob.ts'
+import type { Variant } from './variant.ts'
 import { UsageError } from './errors.ts'
 
 export const modes = ['observe', 'hold', 'act'] as const
@@ -24,8 +25,14 @@ export type BankPolicy = {
   exact: 'act' | 'hold'
   /** What a perceptual match does in mode `act`; `act` only where the operator said so (promise 7). */
   perceptual: 'act' | 'hold'
-  /** The largest PDQ distance that matches, 0 to 31. */
+  /** The largest distances that match, 0 to `distanceBounds`. Above 31 PDQ is searched by a scan. */
   pdqDistanceMax: number
+  clipDistanceMax: number
+  /** The share of blobs that this bank is compared with, 0 to 1. Which ones is fixed by the seed and the blob's digest. */
+  ratio: number
+  ratioSeed: string
+  /** A negative bank: what it matches keeps these banks from matching. `all` or bank ids. */
+  suppresses?: 'all' | number[]
   actions: ActionKind[]
   /** The label value for records that carry a matched blob. Open banks only. */
   label?: string
@@ -33,10 +40,16 @@ export type BankPolicy = {
   preserve: boolean
 }
 
+/** Beyond these two pictures chosen at random begin to match (docs/matching.md). */
+export const distanceBounds = { pdq: 64, clip: 128 } as const
+
 export const policyDefaults: Omit<BankPolicy, 'version'> = {
   exact: 'act',
   perceptual: 'hold',
   pdqDistanceMax: 31,
+  clipDistanceMax: 62,
+  ratio: 1,
+  ratioSeed: '',
   actions: ['takedown-blob', 'takedown-record'],
   preserve: false,
 }
@@ -65,8 +78,10 @@ export type Match = {
   contentId: number
   bankId: number
   type: SignalType
-  /** 0 for digests; 0 to 31 for PDQ. */
+  /** Bits: 0 for digests. */
   distance: number
+  /** How the blob was looked at when it came nearest to this signal; `original` for digests. */
+  variant: Variant
 }
 
 export const bankNamePattern = /^[A-Z_][A-Z0-9_]*$/

@@ -1,4 +1,5 @@
 // What is known about a blob: its name, its signals, and what a scan of it found.
+import type { Variant } from './variant.ts'
 
 /** CIDv1, codec raw (0x55), sha2-256 of the decoded bytes, base32 text (`bafkrei…`). */
 export type BlobCid = string
@@ -9,7 +10,12 @@ export type Hex = string
 /** `image` and `video` by their first bytes; `other` is neither and needs digests only. */
 export type MediaKind = 'image' | 'video' | 'other'
 
-export type SignalType = 'sha256' | 'md5' | 'sha1' | 'pdq'
+export const signalTypes = ['sha256', 'md5', 'sha1', 'pdq', 'clip'] as const
+/** HMA's names. `clip`: the 512-bit form; banks hold it and lookups compare it, no hasher of ours makes it. */
+export type SignalType = (typeof signalTypes)[number]
+
+/** Hex digits of a value of each type. */
+export const signalDigits = { sha256: 64, md5: 32, sha1: 40, pdq: 64, clip: 128 } as const
 
 export type Signals = {
   sha256: Hex
@@ -17,7 +23,12 @@ export type Signals = {
   sha1?: Hex
   /** hash: 64 hex digits; quality: 0 to 100, under 50 is not compared (see `pdqQualityMin`). */
   pdq?: { hash: Hex; quality: number }
+  /** The same picture looked at in other ways; `pdq` is the `original` and is not repeated here. Each of quality 50 or more. */
+  variants?: PdqVariant[]
+  clip?: Hex
 }
+
+export type PdqVariant = { variant: Variant; hash: Hex; quality: number }
 
 /** Below this PDQ says too little about the picture; HMA and the reference leave it out of matching. */
 export const pdqQualityMin = 50

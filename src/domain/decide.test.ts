@@ -5,6 +5,7 @@ import { actionKinds, lowerMode, modes, policyDefaults } from './bank.ts'
 import type { Bank, Match } from './bank.ts'
 import { decide } from './decide.ts'
 import type { DecideInput } from './decide.ts'
+import { isPerceptual } from './signal-kind.ts'
 
 const runs = { numRuns: 5000, seed: 20261121 }
 
@@ -36,7 +37,7 @@ const input: fc.Arbitrary<DecideInput> = fc.tuple(bankOf(1), bankOf(2), bankOf(3
       .uniqueArray(
         fc.record({
           signalId: fc.integer({ min: 1, max: 30 }),
-          type: fc.constantFrom('sha256' as const, 'md5' as const, 'pdq' as const),
+          type: fc.constantFrom('sha256' as const, 'md5' as const, 'pdq' as const, 'clip' as const),
           distance: fc.integer({ min: 0, max: 31 }),
         }),
         { minLength: 1, maxLength: 6, selector: (match) => match.signalId },
@@ -57,8 +58,8 @@ const input: fc.Arbitrary<DecideInput> = fc.tuple(bankOf(1), bankOf(2), bankOf(3
 /** A signal belongs to one content and one bank. */
 function matchOf(match: Pick<Match, 'signalId' | 'type' | 'distance'>): Match {
   const contentId = 100 + (match.signalId % 9)
-  const distance = match.type === 'pdq' ? match.distance : 0
-  return { ...match, distance, contentId, bankId: 1 + (contentId % 3) }
+  const distance = isPerceptual(match.type) ? match.distance : 0
+  return { ...match, distance, contentId, bankId: 1 + (contentId % 3), variant: 'original' }
 }
 
 function bankOfMatch(given: DecideInput, match: Match): Bank {
@@ -75,7 +76,9 @@ test('no perceptual match acts unless the bank says so, and nothing acts in obse
       for (const contentId of decision.contents) {
         const causes = given.matches.filter((match) => {
           const { mode, policy } = bankOfMatch(given, match)
-          const may = match.type === 'pdq' ? policy.perceptual === 'act' : policy.exact === 'act'
+          const may = isPerceptual(match.type)
+            ? policy.perceptual === 'act'
+            : policy.exact === 'act'
           return match.contentId === contentId && mode === 'act' && !policy.preserve && may
         })
         assert.ok(causes.length > 0, 'every cause acts by itself')
@@ -179,6 +182,34 @@ test('the mode of a decision is the lower of the deployment and the leading bank
       if (mode === 'hold') assert.equal(outcome, 'held')
     }),
     runs,
+  )
+})
+
+test('a negative bank decides nothing, beside others or alone', () => {
+  fc.assert(
+    fc.property(input, (given) => {
+      const negative: Bank = {
+        id: 9,
+        name: 'HARMLESS',
+        mode: 'act',
+        class: 'restricted',
+        confidential: false,
+        policy: { ...policyDefaults, version: 1, perceptual: 'act', suppresses: 'all' },
+      }
+      const match: Match = {
+        signalId: 99,
+        contentId: 999,
+        bankId: 9,
+        type: 'sha256',
+        distance: 0,
+        variant: 'original',
+      }
+      const banks = new Map([...given.banks, [9, negative]])
+      const matches = [match, ...given.matches]
+      assert.deepEqual(decide({ ...given, banks, matches }), decide(given))
+      assert.throws(() => decide({ ...given, banks, matches: [match] }), TypeError)
+    }),
+    { ...runs, numRuns: 1000 },
   )
 })
 

@@ -1,12 +1,15 @@
 // What the policy makes of a match at one place. Pure: the same input gives the same decision, whoever asks.
 import { lowerMode } from './bank.ts'
 import type { ActionKind, Bank, Match, Mode } from './bank.ts'
+import { signalDigits } from './blob.ts'
+import { isNegative } from './gate.ts'
+import { isExact, isPerceptual } from './signal-kind.ts'
 
 export type DecideInput = {
   deploymentMode: Mode
   /** A bank change found this blob among earlier ones: a person decides, whatever the policy says. */
   retroactive: boolean
-  /** At least one; every bank that they name is in `banks`. */
+  /** What counts of them (gate.ts): at least one that is not of a negative bank; every bank that they name is in `banks`. */
   matches: readonly Match[]
   banks: ReadonlyMap<number, Bank>
   place: {
@@ -57,7 +60,10 @@ const weights = { observed: 0, held: 1, acted: 2 } as const
 
 /** Throws TypeError when there is no match or a match names a bank that is not given: the caller's mistake. */
 export function decide(input: DecideInput): Decision {
-  const opinions = input.matches.map((match) => opinionOf(match, input)).sort(byWeight)
+  const opinions = input.matches
+    .map((match) => opinionOf(match, input))
+    .filter(({ bank }) => !isNegative(bank))
+    .sort(byWeight)
   const [lead] = opinions
   if (lead === undefined) throw new TypeError('decide() needs a match')
   const agreeing = opinions.filter(
@@ -114,7 +120,7 @@ function outcomeOf(
   if (input.retroactive) return { outcome: 'held', reason: 'retroactive' }
   // Evidence comes before a takedown, and there is no vault yet to keep it in (promise 6).
   if (bank.policy.preserve) return { outcome: 'held', reason: 'no-vault' }
-  if (match.type === 'pdq') {
+  if (isPerceptual(match.type)) {
     return bank.policy.perceptual === 'act'
       ? { outcome: 'acted', reason: 'perceptual-allowed' }
       : { outcome: 'held', reason: 'perceptual' }
@@ -124,16 +130,21 @@ function outcomeOf(
     : { outcome: 'held', reason: 'bank-hold' }
 }
 
-/** Strongest first: by outcome (under `observe` by what it would be), restricted before open, digest before PDQ, nearer before farther. */
+/** Strongest first: by outcome (under `observe` by what it would be), restricted before open, exact before perceptual, nearer before farther. */
 function byWeight(a: Opinion, b: Opinion): number {
   return (
     weights[b.outcome] - weights[a.outcome] ||
     weights[b.would] - weights[a.would] ||
     Number(b.bank.class === 'restricted') - Number(a.bank.class === 'restricted') ||
-    Number(a.match.type === 'pdq') - Number(b.match.type === 'pdq') ||
-    a.match.distance - b.match.distance ||
+    Number(isExact(b.match.type)) - Number(isExact(a.match.type)) ||
+    shareOfBits(a.match) - shareOfBits(b.match) ||
     a.match.signalId - b.match.signalId
   )
+}
+
+/** Distances of signals of different lengths, side by side. */
+function shareOfBits({ distance, type }: Match): number {
+  return distance / (signalDigits[type] * 4)
 }
 
 function wantedActions(opinions: Opinion[], restricted: boolean, input: DecideInput): ActionKind[] {

@@ -61,11 +61,20 @@ export type Hasher = {
   }): Promise<HashOutcome>
 }
 
-/** The bank index. `match` is exact: what a linear scan finds, in the order (bank, content, signal). */
+export type MatchOptions = {
+  /** Nearer than each bank allows; never farther. */
+  distanceMax?: { pdq?: number; clip?: number }
+}
+
+/**
+ * The bank index. `match` is exact: what a linear scan over the live signals of all banks finds within each bank's
+ * distance, each signal once by its nearest variant (plainest first), in the order (bank, content, signal). Concurrent
+ * calls are allowed; nothing is waited for while an index is rebuilt. Ratio and negative banks are not its business.
+ */
 export type Matcher = {
   /** The bank change that the index includes; compare with the database's to know whether it is stale. */
   generation(): number
-  match(signals: Signals): { matches: Match[]; generation: number }
+  match(signals: Signals, options?: MatchOptions): Promise<{ matches: Match[]; generation: number }>
 }
 
 /** What the PDS says about a subject; `ref` is the free text of whoever took it down. */

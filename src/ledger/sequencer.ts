@@ -1,18 +1,24 @@
 // The one writer of the ledger: turns intake rows into entries, a batch at a time, and lets actions go.
 //
 // Promises: entries are dense from 0, in the order of the intake; time never runs backwards; one sequencer writes,
-// because the head moves only for the epoch that it took.
+// because the head moves only for the epoch that it took. A content that floods is held within a second or two, also
+// when nothing is released.
 // A fault here stops appending and so every action; ingest, fetch and hash go on (DATA rule 11).
 // A crash leaves whole batches or nothing.
 import { randomBytes } from 'node:crypto'
 import type { Database } from '../db/client.ts'
 import type { Clock } from '../domain/ports.ts'
-import { append, waitingIntake } from '../steps/append.ts'
-import type { AppendEntry, Intake, LedgerHead, ReleaseLimits } from '../steps/append.ts'
+import { append, waitingIntake, watchFloods } from '../steps/append.ts'
+import type { AppendEntry, Flood, Intake, LedgerHead, ReleaseLimits } from '../steps/append.ts'
 import { commitment, makeEntry } from './entry.ts'
 import type { DataKey } from './seal.ts'
 
-export const sequencerLimits = { batch: 500, idleMs: 100, releaseEveryMs: 1000 } as const
+export const sequencerLimits = {
+  batch: 500,
+  idleMs: 100,
+  releaseEveryMs: 1000,
+  floodsEveryMs: 1000,
+} as const
 
 export type Sequencer = {
   /**
@@ -30,12 +36,22 @@ export function createSequencer(options: {
   /** Ends early when something was written that waits for its entry. */
   wait: (ms: number, signal: AbortSignal) => Promise<void>
   onAppended?: (appended: { entries: number; size: number; released: number }) => void
+  onFlood?: (flood: Flood) => void
 }): Sequencer {
   return {
     async run(taken, signal) {
       let head = taken
       let releasedAtMs = 0
+      let watchedAtMs = 0
       while (!signal.aborted) {
+        if (options.clock() - watchedAtMs >= sequencerLimits.floodsEveryMs) {
+          watchedAtMs = options.clock()
+          const floods = await watchFloods(options.db, {
+            limits: options.limits,
+            nowMs: watchedAtMs,
+          })
+          for (const flood of floods) options.onFlood?.(flood)
+        }
         const intake = await waitingIntake(options.db, sequencerLimits.batch)
         const due = options.clock() - releasedAtMs >= sequencerLimits.releaseEveryMs
         if (intake.length === 0 && !due) {

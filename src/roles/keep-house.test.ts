@@ -162,8 +162,8 @@ test('the counts of an hour add up and are entered once, also for the hours of a
   world.hosts.home(bob, { kind: 'unavailable', reason: 'no-pds' })
   await world.sight([
     { did: alice, bytes: 'bad', rkey: 'a' },
-    { did: alice, bytes: 'clean', rkey: 'b' },
-    { did: alice, bytes: 'clean', rkey: 'c' },
+    { did: alice, bytes: 'dim', rkey: 'b' },
+    { did: alice, bytes: 'dim', rkey: 'c' },
     { did: bob, bytes: 'gone', rkey: 'd' },
   ])
   await world.settle()
@@ -188,6 +188,7 @@ test('the counts of an hour add up and are entered once, also for the hours of a
       seen: 5,
       blobs: 4,
       scanned: 2,
+      lowQuality: 1,
       clear: 1,
       matched: 1,
       unscannable: 1,

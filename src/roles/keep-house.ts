@@ -53,6 +53,11 @@ export async function noteCounts(db: Database, nowMs: number): Promise<void> {
   }
 }
 
+/** How much each content matched in each full hour, once: what a flood is measured by. */
+export async function noteContentHours(db: Database, nowMs: number): Promise<void> {
+  await callStep(db, 'note_content_hours_v1', { now: new Date(nowMs) })
+}
+
 /** A content that was disabled for a time is enabled as a person would do it: what came by meanwhile is looked at again. */
 export async function enableAgain(db: Database, nowMs: number): Promise<void> {
   const due = await ask(
@@ -99,18 +104,25 @@ export async function trimBlobs(db: Database, rowsMax: number): Promise<number> 
   let excess = (estimate?.rows ?? 0) - rowsMax
   let deleted = 0
   while (excess > 0) {
-    const rows = await ask(
+    const [gone] = await ask(
       'trim the blob rows',
-      db`
-        delete from blob where blob_cid in (
-          select b.blob_cid from blob b
-          where b.verdict <> 'matched'
-            and not exists (select from sighting s where blob_key(s.blob_cid) = blob_key(b.blob_cid) and s.blob_cid = b.blob_cid)
-          order by b.hashed_at limit ${houseLimits.blobsPerDelete})`,
+      db<{ rows: number }[]>`
+        with gone as (
+          delete from blob where blob_cid in (
+            select b.blob_cid from blob b
+            where b.verdict <> 'matched'
+              and not exists (select from sighting s where blob_key(s.blob_cid) = blob_key(b.blob_cid) and s.blob_cid = b.blob_cid)
+            order by b.hashed_at limit ${houseLimits.blobsPerDelete})
+          returning blob_cid
+        ), views as (
+          delete from blob_variant v using gone where v.blob_cid = gone.blob_cid
+        )
+        select count(*) as rows from gone`,
     )
-    if (rows.count === 0) break
-    deleted += rows.count
-    excess -= rows.count
+    const rows = gone?.rows ?? 0
+    if (rows === 0) break
+    deleted += rows
+    excess -= rows
   }
   return deleted
 }

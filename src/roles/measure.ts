@@ -2,12 +2,7 @@
 import { ask } from '../db/client.ts'
 import type { Parts } from '../service.ts'
 
-export async function measure({
-  db,
-  telemetry,
-  matcher,
-  clock,
-}: Pick<Parts, 'db' | 'telemetry' | 'matcher' | 'clock'>) {
+export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'telemetry' | 'clock'>) {
   const [row] = await ask(
     'measure the levels',
     db<
@@ -37,6 +32,5 @@ export async function measure({
     blobwatch_actions_held: row.held,
     blobwatch_actions_dead: row.dead,
     blobwatch_ledger_entries: row.entries,
-    blobwatch_index_signals: matcher.size(),
   })
 }

@@ -1,6 +1,7 @@
 // The worker: leases scan jobs, walks each through the pipeline, settles it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RetryableError } from '../domain/errors.ts'
+import { isLowQuality } from '../domain/stored-signals.ts'
 import type { Database } from '../db/client.ts'
 import { scanBlob } from '../pipeline.ts'
 import type { PipelineOptions } from '../pipeline.ts'
@@ -38,6 +39,8 @@ export async function scan(
   options.telemetry.scanSettled({
     verdict: found.verdict,
     matchedTypes: found.matches.map((match) => match.type),
+    setAside: (found.setAside ?? []).map((match) => match.by),
+    lowQuality: isLowQuality(found.signals),
     ms: options.clock() - startedMs,
   })
   for (const { decision } of found.decisions) {

@@ -1,31 +1,42 @@
 // Hostile bytes to pixels to PDQ. Runs in the sandboxed child only: importing sharp loads native decoders.
 //
-// Four decoders and no other are reachable. The header is read first and too large a picture is refused before a pixel is
-// decoded. Strict first; what fails is tried once more with its errors overlooked, because a picture that browsers
-// show and we refuse would be a way past us.
+// The decoders of one class and no other are reachable. The header is read first and too large a picture is refused
+// before a pixel is decoded. Strict first; what fails is tried once more with its errors overlooked, because a picture
+// that browsers show and we refuse would be a way past us. Pixels are decoded once, whatever is then looked at.
 import sharp, { type Metadata, type SharpOptions } from 'sharp'
-import { pixelsMax, sideMax, type DecodeOutcome, type DecodeReason } from './decode-answer.ts'
+import type { PdqVariant } from '../domain/blob.ts'
+import type { DecodeOutcome, DecodeReason } from './decode-answer.ts'
+import { plainGrid } from './pdq/grid.ts'
 import { pdqHash, type Pdq } from './pdq/hash.ts'
+import { lookAt, pdqQualityMin } from './pdq/looks.ts'
+import type { GridOf, Picture } from './pdq/picture.ts'
+import { pixelsMax, sideMax } from './picture-limits.ts'
 
-/** As domain/blob.ts has it; the child may read no folder but this one. */
-const pdqQualityMin = 50
+/** AVIF has children of its own: its decoder is large, and nobody else's picture shall meet what took it over. */
+export type DecoderClass = 'common' | 'avif'
 
-export function allowOnlyOurFormats(): void {
+const loaders = {
+  common: [
+    'VipsForeignLoadJpegBuffer',
+    'VipsForeignLoadPngBuffer',
+    'VipsForeignLoadWebpBuffer',
+    'VipsForeignLoadNsgifBuffer',
+  ],
+  avif: ['VipsForeignLoadHeifBuffer'],
+} satisfies Record<DecoderClass, string[]>
+
+export function allowOnlyOurFormats(decoderClass: DecoderClass = 'common'): void {
   sharp.block({ operation: ['VipsForeignLoad'] })
-  sharp.unblock({
-    operation: [
-      'VipsForeignLoadJpegBuffer',
-      'VipsForeignLoadPngBuffer',
-      'VipsForeignLoadWebpBuffer',
-      'VipsForeignLoadNsgifBuffer',
-    ],
-  })
+  sharp.unblock({ operation: loaders[decoderClass] })
   sharp.concurrency(1)
   sharp.cache(false)
 }
 
 /** Never throws for what is in the bytes. */
-export async function decodeImage(bytes: Buffer): Promise<DecodeOutcome> {
+export async function decodeImage(
+  bytes: Buffer,
+  gridOf: GridOf = plainGrid,
+): Promise<DecodeOutcome> {
   let metadata: Metadata
   try {
     // Our own check of the size follows, so that too many pixels get their own reason.
@@ -39,50 +50,74 @@ export async function decodeImage(bytes: Buffer): Promise<DecodeOutcome> {
   }
   const animated = (metadata.pages ?? 1) > 1
   try {
-    const pdq = await pixelHash(bytes, metadata, 'error')
-    return { kind: 'decoded', width, height, pdq, animated, malformed: false }
+    const found = await look(bytes, metadata, { failOn: 'error', gridOf })
+    return { kind: 'decoded', width, height, ...found, animated, malformed: false }
   } catch (error) {
     if (reasonOf(error) === 'decoder-memory') return { kind: 'failed', reason: 'decoder-memory' }
   }
   try {
-    const pdq = await pixelHash(bytes, metadata, 'none')
-    return { kind: 'decoded', width, height, pdq, animated, malformed: true }
+    const found = await look(bytes, metadata, { failOn: 'none', gridOf })
+    return { kind: 'decoded', width, height, ...found, animated, malformed: true }
   } catch (error) {
     return { kind: 'failed', reason: reasonOf(error) }
   }
 }
 
-/**
- * What the reference hashes: every pixel, alpha dropped and not flattened, no EXIF turn, no colour profile.
- * 16-bit grey is cut off at 255 as PIL does it, unless nothing to compare is left; 16-bit colour is scaled, as PIL does that.
- */
-async function pixelHash(
+/** No EXIF turn and no colour profile, as the reference has it. */
+async function look(
   bytes: Buffer,
   metadata: Metadata,
-  failOn: 'error' | 'none',
-): Promise<Pdq> {
+  { failOn, gridOf }: { failOn: 'error' | 'none'; gridOf: GridOf },
+): Promise<{ pdq: Pdq; variants: PdqVariant[] }> {
   const options: SharpOptions = {
     failOn,
     limitInputPixels: pixelsMax,
     ignoreIcc: true,
     sequentialRead: true,
   }
-  if (metadata.space === 'grey16' && !metadata.hasAlpha) {
-    const { data, info } = await sharp(bytes, options)
-      .toColourspace('grey16')
-      .raw({ depth: 'ushort' })
-      .toBuffer({ resolveWithObject: true })
-    const cut = pdqHash(clipped(data), info.width, info.height, 1)
-    if (cut.quality >= pdqQualityMin) return cut
-    // A known picture stored as 16-bit grey is all white once it is cut off, and would never be compared.
-    return pdqHash(scaled(data), info.width, info.height, 1)
+  const isGrey16 = metadata.space === 'grey16' && !metadata.hasAlpha
+  const picture = await (isGrey16 ? grey16(bytes, options, gridOf) : colours(bytes, options))
+  try {
+    return lookAt(picture, gridOf)
+  } finally {
+    letGo(picture.pixels)
   }
+}
+
+/**
+ * Frees pixels at once. Left to the collector, each picture would be decoded into pages that the kernel has to clear first,
+ * and every few pictures the whole heap would be walked for megabytes that lie outside of it: a fifth of all the time.
+ */
+function letGo(pixels: Uint8Array): void {
+  const { buffer } = pixels
+  // A part of a larger buffer is not ours to free.
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === pixels.byteLength) buffer.transfer(0)
+}
+
+/** 16-bit colour is scaled, as PIL does it; grey with alpha comes out as colour with alpha. */
+async function colours(bytes: Buffer, options: SharpOptions): Promise<Picture> {
   const { data, info } = await sharp(bytes, options)
-    .removeAlpha()
     .toColourspace('srgb')
     .raw()
     .toBuffer({ resolveWithObject: true })
-  return pdqHash(data, info.width, info.height, info.channels === 1 ? 1 : 3)
+  const { width, height, channels } = info
+  if (channels === 2) throw new Error('grey with alpha did not become colour')
+  return { pixels: data, width, height, channels }
+}
+
+/** 16-bit grey is cut off at 255 as PIL does it, unless nothing to compare is left. */
+async function grey16(bytes: Buffer, options: SharpOptions, gridOf: GridOf): Promise<Picture> {
+  const { data, info } = await sharp(bytes, options)
+    .toColourspace('grey16')
+    .raw({ depth: 'ushort' })
+    .toBuffer({ resolveWithObject: true })
+  const { width, height } = info
+  const cut = clipped(data)
+  const isClear = pdqHash(cut, width, height, 1, gridOf).quality >= pdqQualityMin
+  // A known picture stored as 16-bit grey is all white once it is cut off, and would never be compared.
+  const pixels = isClear ? cut : scaled(data)
+  letGo(data)
+  return { pixels, width, height, channels: 1 }
 }
 
 function clipped(words: Buffer): Uint8Array {

@@ -1,7 +1,9 @@
 // One decoder child as the parent sees it: one image at a time, and an outcome however the child behaves. Everything
 // it sends is hostile; whatever does not fit ends it. `alive` false means that the next image needs another child.
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
-import { parseOutcome, type DecodeOutcome, type DecodeReason } from './decode-answer.ts'
+import { parseOutcome, parseReady } from './decode-answer.ts'
+import type { DecodeOutcome, DecodeReason } from './decode-answer.ts'
+import type { DecoderClass } from './decode-image.ts'
 import { AnswerReader, frameHeader } from './frames.ts'
 import { processUsage } from './process-usage.ts'
 import type { Sandbox } from './sandbox.ts'
@@ -28,23 +30,28 @@ export class DecoderProcess {
   #processorSecondsLimit: number
   #alive = true
   #images = 0
+  #hasKernel = false
 
   /** undefined when it does not say that it is ready in time. */
   static async start(
     sandbox: Sandbox,
-    processorSeconds: number,
+    decoderClass: DecoderClass,
   ): Promise<DecoderProcess | undefined> {
-    const child = new DecoderProcess(sandbox, processorSeconds)
+    const child = new DecoderProcess(sandbox, decoderClass)
     const reply = await child.#next(startMsMax)
-    if (reply.kind === 'frame') return child
+    const ready = reply.kind === 'frame' ? parseReady(reply.bytes) : undefined
+    if (ready !== undefined) {
+      child.#hasKernel = ready.kernel
+      return child
+    }
     await child.kill()
     return undefined
   }
 
-  private constructor(sandbox: Sandbox, processorSecondsLimit: number) {
+  private constructor(sandbox: Sandbox, decoderClass: DecoderClass) {
     this.#sandbox = sandbox
-    this.#processorSecondsLimit = processorSecondsLimit
-    this.#process = sandbox.spawn(besideThisFile('./decoder-child'))
+    this.#processorSecondsLimit = sandbox.limits.processorSeconds
+    this.#process = sandbox.spawn(besideThisFile('./decoder-child'), [decoderClass])
     this.#process.stdin.on('error', () => {}) // A broken pipe: the exit that follows says why.
     this.#process.stdout.on('data', (chunk: Buffer) => this.#take(chunk))
     this.#process.stderr.on('data', (chunk: Buffer) => {
@@ -65,6 +72,11 @@ export class DecoderProcess {
   /** False when it ended or is not to be trusted with another image. */
   get alive(): boolean {
     return this.#alive
+  }
+
+  /** False where it hashes without WebAssembly. */
+  get hasKernel(): boolean {
+    return this.#hasKernel
   }
 
   get images(): number {

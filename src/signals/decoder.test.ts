@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RetryableError } from '../domain/errors.ts'
@@ -176,4 +179,36 @@ test('ends its children when it is disposed of and leaves nobody waiting', async
   await refused
   assert.throws(() => process.kill(pid!, 0), { code: 'ESRCH' })
   await assert.rejects(decoder.decode(slow, never), RetryableError)
+})
+
+test('hashes without WebAssembly where there is none, and says so once', async (t) => {
+  if (process.arch !== 'x64') return t.skip('only x64 lets its SIMD be switched off')
+  const folder = await mkdtemp(join(tmpdir(), 'blobwatch-node-'))
+  t.after(() => rm(folder, { recursive: true }))
+  // A processor without SSE 4.1 has no SIMD for WebAssembly. The child's own user must be able to reach the script.
+  await chmod(folder, 0o755)
+  const nodePath = join(folder, 'node')
+  const script = `#!/bin/sh\nexec ${process.execPath} --no-enable-sse4-1 "$@"\n`
+  await writeFile(nodePath, script, { mode: 0o755 })
+  const warnings: string[] = []
+  const warn = (message: string) => void warnings.push(message)
+  await using decoder = await startDecoder({ nodePath, warn, wallMs: 20_000 })
+  const png = await hostile.picture('png')
+  for (let i = 0; i < 2; i++) {
+    const outcome = await decoder.decode(png, never)
+    assert.ok(outcome.kind === 'decoded')
+    assert.deepEqual(outcome.pdq, pdqHash(rgbOf('octaves', 160, 120), 160, 120, 3))
+    assert.equal(outcome.variants.length, 7)
+  }
+  assert.equal(warnings.filter((message) => message.includes('WebAssembly')).length, 1)
+})
+
+test('has WebAssembly inside the sandbox', async () => {
+  const warnings: string[] = []
+  await using decoder = await startDecoder({ warn: (message) => void warnings.push(message) })
+  await decoder.decode(await hostile.picture('png'), never)
+  assert.deepEqual(
+    warnings.filter((message) => message.includes('WebAssembly')),
+    [],
+  )
 })

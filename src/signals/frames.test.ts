@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { parseOutcome, type DecodeOutcome } from './decode-answer.ts'
+import { variants } from '../domain/variant.ts'
+import { parseOutcome, parseReady, type DecodeOutcome } from './decode-answer.ts'
 import { AnswerReader, answerBytesMax, frameHeader } from './frames.ts'
 
 test('reads an answer however the pipe cuts it up', () => {
@@ -37,6 +38,10 @@ const good: DecodeOutcome = {
   width: 640,
   height: 480,
   pdq: { hash: 'a0'.repeat(32), quality: 99 },
+  variants: [
+    { variant: 'mirror', hash: 'b1'.repeat(32), quality: 99 },
+    { variant: 'flat+trim+rot90', hash: 'c2'.repeat(32), quality: 50 },
+  ],
   animated: false,
   malformed: true,
 }
@@ -64,6 +69,37 @@ test('takes an outcome from a child and nothing that only looks like one', () =>
   ]
   for (const value of bad) assert.equal(parse(value), undefined, JSON.stringify(value))
   assert.equal(parseOutcome(Buffer.from('{"kind":')), undefined)
+})
+
+test('takes only variants that exist, each once, in full and worth comparing', () => {
+  const parse = (variants: unknown) =>
+    parseOutcome(Buffer.from(JSON.stringify({ ...good, variants })))
+  const one = { variant: 'mirror', hash: 'b1'.repeat(32), quality: 50 }
+  const all = variants.filter((variant) => variant !== 'original')
+  const full = all.map((variant) => ({ ...one, variant }))
+  assert.deepEqual(parse([{ ...one, extra: 'dropped' }]), { ...good, variants: [one] })
+  assert.deepEqual(parse(full), { ...good, variants: full })
+  assert.ok(JSON.stringify({ ...good, variants: full }).length < answerBytesMax)
+  const bad = [
+    undefined,
+    {},
+    'mirror',
+    [null],
+    [{ ...one, variant: 'original' }],
+    [{ ...one, variant: 'constructor' }],
+    [{ ...one, hash: 'b1' }],
+    [{ ...one, quality: 49 }],
+    [one, one],
+    [...full, one],
+  ]
+  for (const value of bad) assert.equal(parse(value), undefined, JSON.stringify(value))
+})
+
+test('believes that a child is ready only in its own words', () => {
+  const parse = (value: unknown) => parseReady(Buffer.from(JSON.stringify(value)))
+  assert.deepEqual(parse({ kind: 'ready', kernel: false }), { kind: 'ready', kernel: false })
+  for (const value of [null, 'ready', { kind: 'ready' }, { kind: 'ready', kernel: 1 }, good])
+    assert.equal(parse(value), undefined, JSON.stringify(value))
 })
 
 test('never throws on what a child sends', () => {

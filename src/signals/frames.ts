@@ -2,8 +2,8 @@
 // writes synchronously: it has nothing else to do, and a parent that is gone shows at once as an end or a broken pipe.
 import { readSync, writeSync } from 'node:fs'
 
-/** More than any answer needs. A child that sends more is not our child any more. */
-export const answerBytesMax = 4096
+/** More than any answer needs: one with all 31 variants has about 4000. A child that sends more is not our child any more. */
+export const answerBytesMax = 8192
 
 export function frameHeader(length: number): Buffer {
   const header = Buffer.alloc(4)

@@ -9,16 +9,22 @@ import { pdqHash } from './pdq/hash.ts'
 import { rgbOf } from './pdq/vectors/pixels.ts'
 
 const pdq = { hash: '5a'.repeat(32), quality: 77 }
-const decoded: DecodeOutcome = {
-  kind: 'decoded',
+const variants = [{ variant: 'mirror' as const, hash: 'a5'.repeat(32), quality: 77 }]
+const decoded = {
+  kind: 'decoded' as const,
   width: 10,
   height: 10,
   pdq,
+  variants,
   animated: false,
   malformed: false,
 }
 
-function hash(bytes: Uint8Array, outcome = decoded, contentType?: string): Promise<HashOutcome> {
+function hash(
+  bytes: Uint8Array,
+  outcome: DecodeOutcome = decoded,
+  contentType?: string,
+): Promise<HashOutcome> {
   const hasher = createHasher({ decoder: { decode: async () => outcome } })
   const { signal } = new AbortController()
   return hasher.hash({ bytes, signal, ...(contentType === undefined ? {} : { contentType }) })
@@ -34,10 +40,11 @@ test('gives digests of anything, also of nothing', async () => {
   })
 })
 
-test('joins digests and PDQ for a picture', async () => {
+test('joins digests, PDQ and its variants for a picture', async () => {
   const outcome = await hash(await hostile.picture('png'))
   assert.deepEqual([outcome.media, outcome.format], ['image', 'png'])
   assert.deepEqual(outcome.signals.pdq, pdq)
+  assert.deepEqual(outcome.signals.variants, variants)
   assert.ok(!('unscannable' in outcome))
 })
 
@@ -50,7 +57,7 @@ test('keeps the digests and passes the reason on when a picture does not decode'
 
 test('blames a picture for a crash only when a second child crashes too', async () => {
   const crash: DecodeOutcome = { kind: 'failed', reason: 'decoder-crash' }
-  const outcomes = [crash, decoded, crash, crash]
+  const outcomes: DecodeOutcome[] = [crash, decoded, crash, crash]
   const hasher = createHasher({ decoder: { decode: async () => outcomes.shift() ?? crash } })
   const input = { bytes: await hostile.picture('png'), signal: new AbortController().signal }
   assert.equal((await hasher.hash(input)).unscannable, undefined)
@@ -70,7 +77,7 @@ test('never calls a moving picture complete, whoever saw it move', async () => {
 
 test('has a reason for every picture or video it does not look into', async () => {
   const cases: [string, string | undefined, HashOutcome['unscannable']][] = [
-    ['\0\0\0\x20ftypavif', undefined, 'unsupported-format'],
+    ['\0\0\0\x20ftypheic', undefined, 'unsupported-format'],
     ['<svg xmlns="http://www.w3.org/2000/svg">', 'text/plain', 'unsupported-format'],
     ['\0\0\0\x20ftypisom', 'image/jpeg', 'unsupported-video'],
     ['who knows', 'Image/PNG; x=y', 'unsupported-format'],

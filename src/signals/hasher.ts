@@ -6,13 +6,25 @@ import { pdqQualityMin } from '../domain/blob.ts'
 import type { ContentReason, MediaKind, Signals } from '../domain/blob.ts'
 import type { HashOutcome, Hasher } from '../domain/ports.ts'
 import type { DecodeOutcome } from './decode-answer.ts'
+import type { DecoderClass } from './decode-image.ts'
 import { digests } from './digests.ts'
 import { sniff } from './sniff.ts'
 
 /** What `Decoder` does; tests hand in their own. */
-export type Decode = (bytes: Uint8Array, signal: AbortSignal) => Promise<DecodeOutcome>
+export type Decode = (
+  bytes: Uint8Array,
+  signal: AbortSignal,
+  decoderClass: DecoderClass,
+) => Promise<DecodeOutcome>
 
-const decodable = ['jpeg', 'png', 'webp', 'gif']
+/** The formats that we decode, and the class of children that does it. */
+const decodable: Record<string, DecoderClass | undefined> = {
+  jpeg: 'common',
+  png: 'common',
+  webp: 'common',
+  gif: 'common',
+  avif: 'avif',
+}
 
 export function createHasher({ decoder }: { decoder: { decode: Decode } }): Hasher {
   return {
@@ -30,12 +42,14 @@ export function createHasher({ decoder }: { decoder: { decode: Decode } }): Hash
       if (bytes.length === 0) return unscannable('empty')
       if (media === 'video') return unscannable('unsupported-video')
       if (media === 'other') return { media, format, signals }
-      if (!decodable.includes(format)) return unscannable('unsupported-format')
-      const decoded = await decodeTwice(decoder, bytes, signal)
+      const decoderClass = decodable[format]
+      if (decoderClass === undefined) return unscannable('unsupported-format')
+      const decoded = await decodeTwice(() => decoder.decode(bytes, signal, decoderClass))
       if (decoded.kind === 'failed') return unscannable(decoded.reason)
-      const complete = { media, format, signals: { ...signals, pdq: decoded.pdq } }
+      const { pdq, variants } = decoded
+      const complete = { media, format, signals: { ...signals, pdq, variants } }
       // A torn picture with nothing left to compare: what it showed elsewhere was not looked at.
-      if (decoded.malformed && decoded.pdq.quality < pdqQualityMin) {
+      if (decoded.malformed && pdq.quality < pdqQualityMin) {
         return { ...complete, unscannable: 'corrupt' }
       }
       // Only the first frame was looked at.
@@ -46,14 +60,10 @@ export function createHasher({ decoder }: { decoder: { decode: Decode } }): Hash
 }
 
 /** A child may have been ended from outside, by a machine short of memory: only a second crash blames the image. */
-async function decodeTwice(
-  decoder: { decode: Decode },
-  bytes: Uint8Array,
-  signal: AbortSignal,
-): Promise<DecodeOutcome> {
-  const first = await decoder.decode(bytes, signal)
+async function decodeTwice(decode: () => Promise<DecodeOutcome>): Promise<DecodeOutcome> {
+  const first = await decode()
   const isCrash = first.kind === 'failed' && first.reason === 'decoder-crash'
-  return isCrash ? decoder.decode(bytes, signal) : first
+  return isCrash ? decode() : first
 }
 
 /** A declared type can only make us stricter. */

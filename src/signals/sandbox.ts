@@ -22,12 +22,15 @@ export type SandboxOptions = Limits & {
 
 export type Sandbox = {
   walls: Walls
+  limits: Limits
   /** `permission: false` leaves out Node's wall: the self-test sees the kernel's alone. */
   spawn(
     script: string,
     words?: string[],
     options?: { permission: boolean },
   ): ChildProcessWithoutNullStreams
+  /** The same walls with other limits. */
+  limitedTo(limits: Limits): Sandbox
   /** Moves the limit of processor time, which counts from the child's start. False where that is not allowed. */
   limitProcessorSeconds(pid: number, seconds: number): Promise<boolean>
 }
@@ -37,16 +40,22 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   const walls = await findWalls(options)
   for (const message of missing(walls)) options.warn(message)
   let serial = process.pid * 16
+  return sandboxBehind(walls, options, () => ++serial)
+}
+
+/** `nextSerial` is one count for all, so that no two children share a user. */
+function sandboxBehind(walls: Walls, options: SandboxOptions, nextSerial: () => number): Sandbox {
+  const { memoryBytes, processorSeconds } = options
   return {
     walls,
-    spawn: (script, words = [], { permission } = { permission: true }) => {
-      serial += 1
-      return spawnBehind(walls, options, serial, [
+    limits: { memoryBytes, processorSeconds },
+    limitedTo: (limits) => sandboxBehind(walls, { ...options, ...limits }, nextSerial),
+    spawn: (script, words = [], { permission } = { permission: true }) =>
+      spawnBehind(walls, options, nextSerial(), [
         ...(permission ? permissionWords() : []),
         script,
         ...words,
-      ])
-    },
+      ]),
     limitProcessorSeconds: async (pid, seconds) =>
       walls.limits === 'set' &&
       (await succeeds(
@@ -98,7 +107,7 @@ async function findWalls(options: SandboxOptions): Promise<Walls> {
 
 /** The decoder child says that it is ready, finds its pipe closed and ends well. */
 function starts(walls: Walls, options: SandboxOptions): Promise<boolean> {
-  const words = [...permissionWords(), besideThisFile('./decoder-child')]
+  const words = [...permissionWords(), besideThisFile('./decoder-child'), 'common']
   return succeeds(spawnBehind(walls, options, process.pid * 16, words))
 }
 

@@ -12,6 +12,8 @@ test('knows the media by its first bytes', () => {
     ['GIF89a', 'image', 'gif'],
     ['RIFF1234WEBPVP8 ', 'image', 'webp'],
     ['\0\0\0\x20ftypavif', 'image', 'avif'],
+    ['\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf', 'image', 'avif'],
+    ['\0\0\0\x18ftypmif1\0\0\0\0mif1heic', 'image', 'heic'],
     ['\0\0\0\x20ftypheic', 'image', 'heic'],
     ['II*\0', 'image', 'tiff'],
     ['BM1234\0\0\0\0', 'image', 'bmp'],
@@ -49,6 +51,18 @@ test('sees that a PNG or a WebP moves, and that a still one does not', async () 
   assert.equal(sniff(hostile.animatedPng(still)).animated, true)
   assert.equal(sniff(await hostile.picture('webp')).animated, false)
   assert.equal(sniff(await hostile.animatedWebp()).animated, true)
+})
+
+test('takes an AVIF for moving by any of its brands, and by nothing behind them', () => {
+  for (const brands of ['avis\0\0\0\0avis', 'avif\0\0\0\0avis', 'mif1\0\0\0\0avifavis']) {
+    const first = `\0\0\0${String.fromCharCode(8 + brands.length)}ftyp${brands}`
+    assert.deepEqual(
+      sniff(latin(first)),
+      { media: 'image', format: 'avif', animated: true },
+      brands,
+    )
+  }
+  assert.equal(sniff(latin('\0\0\0\x14ftypavif\0\0\0\0mif1 avis')).animated, false)
 })
 
 test('has an answer for any bytes', () => {

@@ -24,7 +24,9 @@ export function sniff(bytes: Uint8Array): Sniffed {
   if (found === undefined) return { media: 'other', format: 'unknown', animated: false }
   const { media, format } = found
   const animated =
-    (format === 'png' && pngIsAnimated(view)) || (format === 'webp' && webpIsAnimated(view))
+    (format === 'png' && pngIsAnimated(view)) ||
+    (format === 'webp' && webpIsAnimated(view)) ||
+    (format === 'avif' && hasBrand(view, 'avis'))
   return { media, format, animated }
 }
 
@@ -95,7 +97,7 @@ function boxFormat(bytes: Buffer): Format | undefined {
   const type = bytes.toString('latin1', 4, 8)
   if (type === 'ftyp') {
     const brand = bytes.toString('latin1', 8, 12)
-    const image = imageBrands[brand]
+    const image = hasBrand(bytes, 'avif') && brand === 'mif1' ? 'avif' : imageBrands[brand]
     if (image !== undefined) return { media: 'image', format: image }
     if (audioBrands.includes(brand)) return { media: 'other', format: 'm4a' }
     return { media: 'video', format: brand === 'qt  ' ? 'mov' : 'mp4' }
@@ -106,6 +108,11 @@ function boxFormat(bytes: Buffer): Format | undefined {
   if (bytes.length > 376 && [0, 188, 376].every((at) => bytes[at] === 0x47))
     return { media: 'video', format: 'mpegts' }
   return undefined
+}
+
+/** In the list of the first box: the brand itself and those that it also claims to be. */
+function hasBrand(bytes: Buffer, brand: string): boolean {
+  return bytes.subarray(8, Math.max(12, bytes.readUInt32BE())).includes(brand, 0, 'latin1')
 }
 
 function textFormat(bytes: Buffer): Format | undefined {

@@ -47,6 +47,11 @@ async function states(world: World): Promise<Record<string, number>> {
   return Object.fromEntries(rows.map((row) => [row.label, row.n]))
 }
 
+async function floodCases(world: World): Promise<number[]> {
+  const rows = await world.db<{ id: number }[]>`select id from case_file where reason = 'flood'`
+  return rows.map(({ id }) => id)
+}
+
 /** So many posts of one picture of a bank, each of its own account: two takedowns each. */
 async function posts(world: World, count: number, from = 0): Promise<void> {
   await world.sight(
@@ -194,9 +199,11 @@ test('a content that causes more than its limit is held, with what it would stil
   )
   const { documents, faults } = await world.ledger()
   const entries = documents.filter((entry) => entry.type === 'content.held')
+  const [caseNumber, ...more] = await floodCases(world)
+  assert.deepEqual(more, [], 'one case asks a person, however much waits in it')
   assert.deepEqual(
     entries.map((entry) => entry.pub),
-    [{ content, reason: 'flood', limit: 50 }],
+    [{ content, reason: 'flood', limit: 50, case: caseNumber }],
   )
   assert.deepEqual(faults, [])
 })

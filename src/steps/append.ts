@@ -25,6 +25,10 @@ export type ReleaseLimits = {
   labelsPerDay: number
   /** Automatic actions that one bank content may cause before it is held for a person. */
   actionsPerContent: number
+  /** Blobs and accounts that one content may match in ten minutes, or `floodFactor` times its own usual. */
+  floodBlobs: number
+  floodAccounts: number
+  floodFactor: number
 }
 
 export type LedgerHead = { log: string; size: number; hash: Hex; epoch: number; atMs: number }
@@ -42,6 +46,26 @@ export async function leadLedger(db: Database, log: string): Promise<LedgerHead>
     epoch: head.epoch,
     atMs: head.at?.getTime() ?? 0,
   }
+}
+
+/** A content that matched more than it may; the case (none: held by an older version) tells the person. */
+export type Flood = { content: number; caseNumber: number | null }
+
+/**
+ * Holds every content that floods now, and names those held since the last call, by this or by a release, each once.
+ * May run beside another's: a content is held once and has one case.
+ * A crash before its answer is used loses the telling here; the case stays.
+ */
+export async function watchFloods(
+  db: Database,
+  input: { limits: ReleaseLimits; nowMs: number },
+): Promise<Flood[]> {
+  const rows = await callStep<{ content: number; case_file: number | null }[]>(
+    db,
+    'watch_floods_v1',
+    { limits: input.limits, now: new Date(input.nowMs) },
+  )
+  return rows.map((row) => ({ content: row.content, caseNumber: row.case_file }))
 }
 
 /** The oldest rows that are not entries yet, in the order they were written. */

@@ -1,7 +1,8 @@
 // The smaller jobs: an announced address whose CID is not known yet, and a pass over stored signals after a bank change.
-import type { Hex, Signals } from '../domain/blob.ts'
+import type { Hex, SignalType } from '../domain/blob.ts'
+import type { StoredSignals } from '../domain/stored-signals.ts'
 import type { Database } from '../db/client.ts'
-import { callStep } from '../db/client.ts'
+import { ask, callStep } from '../db/client.ts'
 
 export const jobLimits = { leaseSeconds: 120, rematchPage: 2000 } as const
 
@@ -10,9 +11,15 @@ export type ClaimedJob = {
   token: string
   attempts: number
   crashes: number
-  detail: { url?: string; content?: number; bank?: number; after?: Hex }
+  detail: { url?: string; after?: Hex } & Change
   created_at: Date
 }
+
+/**
+ * What a pass is about: one content; or all of one bank or of several (wider, enabled, imported, compared with more
+ * blobs, kept from counting by less); or, where a negative bank for all others changed, whatever ever matched.
+ */
+export type Change = { content?: number; bank?: number; banks?: number[]; all?: boolean }
 
 export async function claimJobs(
   db: Database,
@@ -52,36 +59,47 @@ export async function settleUrl(
   })
 }
 
-export type RematchRow = { cid: Hex; signals: Signals }
+export type RematchRow = StoredSignals & { cid: Hex }
 
+/** `matchedOnly`: only blobs that ever matched something. */
 export async function rematchPage(
   db: Database,
-  options: { generation: number; after: Hex | undefined },
+  options: { generation: number; after: Hex | undefined; matchedOnly: boolean },
 ): Promise<RematchRow[]> {
-  const rows = await callStep<
-    { cid: Hex; pdq: Hex | null; quality: number | null; md5: Hex | null; sha1: Hex | null }[]
-  >(db, 'rematch_page_v1', {
+  return callStep<RematchRow[]>(db, 'rematch_page_v2', {
     generation: options.generation,
     after: options.after ?? '',
+    matchedOnly: options.matchedOnly,
     limit: jobLimits.rematchPage,
   })
-  return rows.map((row) => ({
-    cid: row.cid,
-    signals: {
-      sha256: row.cid,
-      ...(row.md5 !== null && { md5: row.md5 }),
-      ...(row.sha1 !== null && { sha1: row.sha1 }),
-      ...(row.pdq !== null && { pdq: { hash: row.pdq, quality: row.quality ?? 0 } }),
-    },
-  }))
 }
 
+export type ContentSignal = { type: SignalType; value: Hex }
+
+/** The live signals of one content; at most `limit`. */
+export async function contentSignals(
+  db: Database,
+  content: number,
+  limit: number,
+): Promise<ContentSignal[]> {
+  return ask(
+    'read the signals of the content',
+    db<ContentSignal[]>`
+      select type, encode(value, 'hex') as value from bank_signal
+      where content = ${content} and state = 'live' order by id limit ${limit}`,
+  )
+}
+
+/** By bank signal: what counts now because of the change, and what is kept from counting now. */
+export type RematchFound = { cid: Hex; signals: number[]; setAside: number[] }
+
+/** Raises a job for each blob where something counts that did not before, or ceased to. */
 export async function rematchAdvance(
   db: Database,
   input: {
     job: ClaimedJob
     generation: number
-    matched: { cid: Hex; signals: number[] }[]
+    matched: RematchFound[]
     after: Hex | undefined
     done: boolean
     nowMs: number

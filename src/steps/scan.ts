@@ -13,6 +13,9 @@ import type {
 import { coverageOf } from '../domain/blob.ts'
 import type { Match } from '../domain/bank.ts'
 import type { Decision } from '../domain/decide.ts'
+import type { SetAside } from '../domain/gate.ts'
+import { variantsToStore } from '../domain/stored-signals.ts'
+import type { StoredSignals } from '../domain/stored-signals.ts'
 import type { Database } from '../db/client.ts'
 import { callStep } from '../db/client.ts'
 import { crashPoint } from '../telemetry/crash-point.ts'
@@ -33,15 +36,11 @@ export type Place = {
 
 export type HostTry = { host: string; outcome: string; until: string | null; attempts: number }
 
-export type StoredBlob = {
+export type StoredBlob = StoredSignals & {
   verdict: 'clear' | 'matched' | 'unscannable'
   reason: UnscannableReason | null
   kind: MediaKind | null
   bytes: number | null
-  quality: number | null
-  pdq: string | null
-  md5: string | null
-  sha1: string | null
   bankGeneration: number
 }
 
@@ -90,7 +89,10 @@ export type ScanFound = {
   bytes?: number
   signals: Signals
   bankGeneration: number
+  /** What counts. */
   matches: Match[]
+  /** What was kept from counting: recorded beside them. */
+  setAside?: SetAside[]
   decisions: { place: Place; decision: Decision }[]
 }
 
@@ -148,13 +150,8 @@ function settlePayload(input: SettleInput): object {
       md5: signals.md5 ?? null,
       sha1: signals.sha1 ?? null,
     },
-    matches: found.matches.map((match) => ({
-      signal: match.signalId,
-      content: match.contentId,
-      bank: match.bankId,
-      type: match.type,
-      distance: match.distance,
-    })),
+    variants: variantsToStore(signals),
+    matches: [...found.matches.map(matchRow), ...(found.setAside ?? []).map(setAsideRow)],
     decisions: found.decisions.toSorted(byPlace).map(({ place, decision }) => ({
       account: place.account,
       did: place.did,
@@ -169,12 +166,29 @@ function settlePayload(input: SettleInput): object {
       bank: decision.lead.bankId,
       type: decision.lead.type,
       distance: decision.lead.distance,
+      variant: decision.lead.variant,
       policyVersion: decision.policyVersion,
       contents: leadFirst(decision),
       wants: decision.wants,
       label: decision.label ?? null,
     })),
   }
+}
+
+function matchRow(match: Match): object {
+  return {
+    signal: match.signalId,
+    content: match.contentId,
+    bank: match.bankId,
+    type: match.type,
+    distance: match.distance,
+    variant: match.variant,
+  }
+}
+
+function setAsideRow(match: SetAside): object {
+  const setAsideBy = match.by === 'negative' ? match.byContent : null
+  return { ...matchRow(match), setAside: match.by, setAsideBy }
 }
 
 function leadFirst(decision: Decision): number[] {

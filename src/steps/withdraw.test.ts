@@ -41,11 +41,8 @@ async function standing(world: World, bytes: string): Promise<string | undefined
 
 test('what was never sent is stopped and nothing is sent', async (t) => {
   const world = await twoCases(t)
-  assert.deepEqual(await decide(world, 1, 'release'), {
-    state: 'released',
-    actions: 1,
-    subjects: 1,
-  })
+  const { state, actions: stopped, stays, wantedBy } = await decide(world, 1, 'release')
+  assert.deepEqual([state, stopped, stays, wantedBy], ['released', 1, 1, [2]])
   await world.settle()
   assert.deepEqual(await actions(world), [
     'takedown-blob one superseded',

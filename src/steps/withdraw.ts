@@ -16,25 +16,56 @@ export async function principalId(
   return row.id
 }
 
-/** Throws UsageError when the case does not exist or is in a state that does not allow the verb. */
+export type Decided = {
+  state: string
+  /** Let go, or taken back. */
+  actions: number
+  subjects: number
+  /** Rows of feedback: one for each picture and each content that counted for it. */
+  feedback: number
+  /** Actions that go on although this case let them go, because other cases want them. */
+  stays: number
+  /** Those cases. */
+  wantedBy: number[]
+  /** Contents that were moved (as they are now) or disabled. */
+  changed: number[]
+}
+
+/** What shall happen with the contents behind a case; absent `contents`: all of them (move), or the only one (disable). */
+export type ContentChange = { contents?: number[] } & (
+  | { moveTo: string }
+  /** HMA's: 0 for good, else a unix second. */
+  | { disableUntilTs: number }
+)
+
+/**
+ * A person's word: it decides, is kept as feedback about each content, and changes contents only where it says so.
+ * Throws UsageError, and does nothing, when the case does not exist, is in a state that does not allow the verb, or a
+ * content cannot be changed so.
+ */
 export async function decideCase(
   db: Database,
-  input: { caseNumber: number; verb: CaseVerb; principal: number; note?: string; nowMs: number },
-): Promise<{ state: string; actions: number; subjects: number }> {
+  input: {
+    caseNumber: number
+    verb: CaseVerb
+    principal: number
+    note?: string
+    /** To move with confirm, to disable with release and overturn. */
+    change?: ContentChange
+    nowMs: number
+  },
+): Promise<Decided> {
   crashPoint('withdraw:before')
-  const [row] = await callStep<{ state: string; actions: number; subjects: number }[]>(
-    db,
-    'decide_case_v1',
-    {
-      now: new Date(input.nowMs),
-      case: input.caseNumber,
-      verb: input.verb,
-      principal: input.principal,
-      note: input.note,
-    },
-  )
+  const [row] = await callStep<Decided[]>(db, 'decide_case_v2', {
+    now: new Date(input.nowMs),
+    case: input.caseNumber,
+    verb: input.verb,
+    principal: input.principal,
+    note: input.note,
+    ...input.change,
+  })
   crashPoint('withdraw:after')
-  if (row === undefined) throw new TypeError('decide_case_v1 answers with one row')
+  if (row === undefined) throw new TypeError('decide_case_v2 answers with one row')
   return row
 }
 

@@ -17,6 +17,9 @@ export const crashPoints = [
   'finish:after',
   'withdraw:before',
   'withdraw:after',
+  'import-stage:after',
+  'import-apply:before',
+  'import-apply:after',
 ] as const
 export type CrashPoint = (typeof crashPoints)[number]
 

@@ -2,7 +2,9 @@
 // after the fact (STYLE 16). A clear scan is a debug line; there are millions of them.
 import type { ActionKind } from '../domain/bank.ts'
 import type { SignalType, SourceKind, Verdict } from '../domain/blob.ts'
+import type { SetAside } from '../domain/gate.ts'
 import type { SendOutcome } from '../domain/ports.ts'
+import type { IndexStatus } from '../domain/signal-batch.ts'
 import type { Log } from './log.ts'
 import { logOutcome } from './log.ts'
 import type { MetricOf } from './metric-table.ts'
@@ -17,9 +19,19 @@ export type Telemetry = {
   /** A request was answered, or a scan came to an end. `failed`: by our fault, not the caller's. */
   requestEnded(event: { kind: RequestKind; ms: number; failed: boolean }): void
   /** A scan's result is durable. Counts the request as well. */
-  scanSettled(event: { verdict: Verdict; matchedTypes: SignalType[]; ms: number }): void
+  scanSettled(event: {
+    verdict: Verdict
+    matchedTypes: SignalType[]
+    /** Matches that a bank kept from counting. */
+    setAside?: SetAside['by'][]
+    /** A picture that says too little for PDQ: compared by its digests alone. */
+    lowQuality?: boolean
+    ms: number
+  }): void
   /** A matched blob's decision is durable. */
   matchDecided(event: { outcome: DecisionOutcome; actions: number; caseNumber?: number }): void
+  /** A content matched more than it may and is held; the case tells a person. */
+  contentHeld(event: { caseNumber?: number }): void
   /** An attempt at an action ended and its result is durable. */
   actionEnded(event: {
     kind: ActionKind
@@ -41,6 +53,8 @@ export type Telemetry = {
   decoderRestarted(event: { reason: string }): void
   /** Something failed on our side; the error's message is scrubbed. */
   failed(event: { kind: WorkKind; error: unknown; requestId?: string }): void
+  /** The bank index after a look at the banks. `lag`: generations. */
+  indexMeasured(event: { status: IndexStatus; lag: number }): void
   /** Levels that somebody measured; undefined where the measurement failed. */
   measured(levels: Partial<Record<MetricOf<'gauge'>, number | undefined>>): void
 }
@@ -51,10 +65,11 @@ export function createTelemetry({ log, metrics }: { log: Log; metrics: Metrics }
     metrics.observe('blobwatch_response_time_seconds', { kind }, ms / 1000)
     metrics.shares.failed.count(failed)
   }
+  let indexRebuilds = 0
   return {
     log,
     requestEnded,
-    scanSettled({ verdict, matchedTypes, ms }) {
+    scanSettled({ verdict, matchedTypes, setAside = [], lowQuality = false, ms }) {
       const reason = verdict.kind === 'unscannable' ? verdict.reason : ''
       requestEnded({ kind: 'scan', ms, failed: false })
       metrics.add('blobwatch_scans_total', { verdict: verdict.kind, reason })
@@ -62,6 +77,8 @@ export function createTelemetry({ log, metrics }: { log: Log; metrics: Metrics }
       for (const type of matchedTypes) {
         metrics.add('blobwatch_matches_total', { signal_type: type })
       }
+      for (const by of setAside) metrics.add('blobwatch_matches_set_aside_total', { reason: by })
+      if (lowQuality) metrics.add('blobwatch_low_quality_total', {})
       const fields = { verdict: verdict.kind, ms, ...(reason && { reason }) }
       if (verdict.kind === 'clear')
         log.debug('scan-settled', { outcome: 'scan-settled', ...fields })
@@ -74,6 +91,14 @@ export function createTelemetry({ log, metrics }: { log: Log; metrics: Metrics }
         kind: outcome,
         count: actions,
         ...(caseNumber && { caseNumber }),
+      })
+    },
+    contentHeld({ caseNumber }) {
+      metrics.add('blobwatch_contents_held_total', {})
+      log.warn('content-held', {
+        outcome: 'content-held',
+        reason: 'flood',
+        ...(caseNumber !== undefined && { caseNumber }),
       })
     },
     actionEnded({ kind, outcome, reason, actionId, caseNumber, ms }) {
@@ -98,6 +123,19 @@ export function createTelemetry({ log, metrics }: { log: Log; metrics: Metrics }
     failed({ kind, error, requestId }) {
       metrics.add('blobwatch_errors_total', { kind })
       log.error('failed', { outcome: 'failed', kind, error, ...(requestId && { requestId }) })
+    },
+    indexMeasured({ status, lag }) {
+      for (const [type, signals] of Object.entries(status.signals)) {
+        metrics.set('blobwatch_index_signals', signals, { signal_type: type })
+      }
+      metrics.set('blobwatch_index_pending', status.pending)
+      metrics.set('blobwatch_index_bytes', status.bytes)
+      metrics.set('blobwatch_index_lag_generations', lag)
+      metrics.set('blobwatch_index_layout', 1, { layout: status.layout })
+      // An index that was read anew counts from 0 again.
+      const rebuilds = status.rebuilds - indexRebuilds
+      if (rebuilds > 0) metrics.add('blobwatch_index_rebuilds_total', {}, rebuilds)
+      indexRebuilds = status.rebuilds
     },
     measured(levels) {
       for (const [name, value] of Object.entries(levels)) {

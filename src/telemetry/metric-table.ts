@@ -44,6 +44,21 @@ export const metricTable = {
     labels: ['signal_type'],
     help: 'Bank signals that a scanned blob matched, by type of signal.',
   },
+  blobwatch_matches_set_aside_total: {
+    kind: 'counter',
+    labels: ['reason'],
+    help: 'Matches that did not count: the bank looks at a share of blobs only (ratio), or a bank of harmless pictures matches too (negative).',
+  },
+  blobwatch_low_quality_total: {
+    kind: 'counter',
+    labels: [],
+    help: 'Settled scans of pictures that say too little for PDQ (quality under 50): compared by their digests alone.',
+  },
+  blobwatch_contents_held_total: {
+    kind: 'counter',
+    labels: [],
+    help: 'Bank contents held because they matched more than they may; each has a case for a person.',
+  },
   blobwatch_decisions_total: {
     kind: 'counter',
     labels: ['outcome'],
@@ -113,8 +128,33 @@ export const metricTable = {
   },
   blobwatch_index_signals: {
     kind: 'gauge',
+    labels: ['signal_type'],
+    help: 'Bank signals that a lookup is compared with, by type of signal.',
+  },
+  blobwatch_index_pending: {
+    kind: 'gauge',
     labels: [],
-    help: 'Bank signals in the index in memory.',
+    help: 'Bank signals added since the index was last rebuilt; each lookup is compared with every one of them.',
+  },
+  blobwatch_index_rebuilds_total: {
+    kind: 'counter',
+    labels: [],
+    help: 'Rebuilds of the index, made beside the lookups.',
+  },
+  blobwatch_index_bytes: {
+    kind: 'gauge',
+    labels: [],
+    help: "Bytes of this process's memory that the index takes.",
+  },
+  blobwatch_index_lag_generations: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Bank changes in the database that the index does not include yet.',
+  },
+  blobwatch_index_layout: {
+    kind: 'gauge',
+    labels: ['layout'],
+    help: '1 for the layout in use: memory, or file (signals in a file, read through the page cache).',
   },
 } as const satisfies Record<string, MetricSpec>
 

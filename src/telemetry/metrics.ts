@@ -12,7 +12,7 @@ export type Metrics = {
   add(name: MetricOf<'counter'>, labels?: Labels, amount?: number): void
   observe(name: MetricOf<'histogram'>, labels: Labels, seconds: number): void
   /** undefined: not known now; the gauge disappears instead of showing an old or made-up number. */
-  set(name: MetricOf<'gauge'>, value: number | undefined): void
+  set(name: MetricOf<'gauge'>, value: number | undefined, labels?: Labels): void
   /** The rolling shares behind the three rates. */
   shares: { matched: RollingShare; acted: RollingShare; failed: RollingShare }
   /** The page for Prometheus. */
@@ -32,15 +32,15 @@ export function createMetrics(options: {
   for (const [name, spec] of Object.entries(metricTable) as [MetricName, MetricSpec][]) {
     const base = { name, help: spec.help, labelNames: [...spec.labels], registers: [registry] }
     if (spec.kind === 'counter') counters.set(name, new Counter(base))
-    else if (spec.kind === 'gauge') gauges.set(name, emptyGauge(new Gauge(base)))
+    else if (spec.kind === 'gauge') gauges.set(name, emptyGauge(new Gauge(base), spec))
     else histograms.set(name, new Histogram({ ...base, buckets: responseBuckets }))
   }
   const share = (): RollingShare => createRollingShare(options.clock)
   const shares = { matched: share(), acted: share(), failed: share() }
-  const set = (name: MetricOf<'gauge'>, value: number | undefined): void => {
+  const set = (name: MetricOf<'gauge'>, value: number | undefined, labels: Labels = {}): void => {
     const gauge = gauges.get(name)
-    if (value === undefined) gauge?.remove()
-    else gauge?.set(value)
+    if (value === undefined) gauge?.remove(labels)
+    else gauge?.set(labels, value)
   }
   return {
     add: (name, labels = {}, amount = 1) => counters.get(name)?.inc(labels, amount),
@@ -57,7 +57,7 @@ export function createMetrics(options: {
 }
 
 /** prom-client starts a gauge at 0, which would claim "no open gaps" before anybody looked. */
-function emptyGauge(gauge: Gauge): Gauge {
-  gauge.remove()
+function emptyGauge(gauge: Gauge, spec: MetricSpec): Gauge {
+  if (spec.labels.length === 0) gauge.remove()
   return gauge
 }

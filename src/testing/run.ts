@@ -52,7 +52,7 @@ async function main(args: string[]): Promise<number> {
 
 async function findTests(paths: string[]): Promise<string[]> {
   const found: string[] = []
-  for (const path of paths.length > 0 ? paths : [join(ROOT, 'src')]) {
+  for (const path of paths.length > 0 ? paths : [join(ROOT, 'src'), join(ROOT, 'kernels')]) {
     const full = resolve(path)
     if ((await stat(full)).isFile()) found.push(full)
     else

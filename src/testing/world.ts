@@ -32,9 +32,10 @@ import type {
 import { readEntries, readHead, readPrivate } from '../ledger/read-ledger.ts'
 import { createDataKey } from '../ledger/seal.ts'
 import { createSequencer } from '../ledger/sequencer.ts'
+import { signalsOf } from '../domain/stored-signals.ts'
 import { createVerifier } from '../ledger/verify.ts'
 import type { LedgerReport } from '../ledger/verify.ts'
-import { createMemoryMatcher } from '../matching/memory-matcher.ts'
+import { createLinearMatcher } from '../matching/linear-matcher.ts'
 import { scanBlob } from '../pipeline.ts'
 import type { PipelineOptions } from '../pipeline.ts'
 import { claimRematch, runRematch } from '../roles/rematch.ts'
@@ -46,7 +47,7 @@ import { claimScans, settle } from '../steps/scan.ts'
 import type { ScanJob } from '../steps/scan.ts'
 import { createTakeIn } from '../steps/take-in.ts'
 import { principalId } from '../steps/withdraw.ts'
-import { testDatabase } from './database.ts'
+import { silentLog, testDatabase } from './database.ts'
 import type { TestDatabase } from './database.ts'
 
 export const worldPds = 'https://pds.test'
@@ -76,7 +77,10 @@ export function cidOfBytes(bytes: string): string {
   return blobCidOf(digestOfBytes(bytes))
 }
 
-/** A test's picture is a text; its PDQ hash is a digest of the part before a `~`: what follows is a recompression. */
+/**
+ * A test's picture is a text; its PDQ hash is a digest of the part before a `~`: what follows is a recompression. `dim` says
+ * too little for PDQ. `a[b]` is `b` with a border: without it, `b`.
+ */
 export function pdqOfBytes(bytes: string): string {
   return digestOfBytes(`pdq ${bytes.split('~')[0]}`)
 }
@@ -93,8 +97,11 @@ export async function createWorld(
   await callStep(db, 'deployment_v1', { id: 'world', dataKeyId: 'k', now: new Date(nowMs) })
   const principal = await principalId(db, { kind: 'person', name: 'erin', nowMs })
 
-  const matcher = createMemoryMatcher({ clock })
-  const book = createBankBook({ db, clock, apply: (change) => matcher.apply(change) })
+  const createIndex = () => createLinearMatcher({ clock })
+  const book = createBankBook({ db, clock, log: silentLog, createIndex })
+  const { matcher } = book
+  // As the service does before its first scan.
+  await book.refresh()
   const hosts = memoryHosts(clock)
   const pds = memoryPds()
   const dataKey = createDataKey('5a'.repeat(32))
@@ -102,6 +109,9 @@ export async function createWorld(
     takedownsPerDay: 200,
     labelsPerDay: 2000,
     actionsPerContent: 50,
+    floodBlobs: 1_000_000,
+    floodAccounts: 1_000_000,
+    floodFactor: 5,
     ...options.limits,
   }
   const pipeline: PipelineOptions = {
@@ -171,9 +181,9 @@ export async function createWorld(
   }
 
   async function rematchDue(): Promise<number> {
-    const jobs = await claimRematch({ db, matcher, clock, onRaised: () => undefined })
-    for (const job of jobs)
-      await runRematch(job, { db, matcher, clock, onRaised: () => undefined }, signal)
+    const options = { db, matcher, banks: book.banks, clock, onRaised: () => undefined }
+    const jobs = await claimRematch(options)
+    for (const job of jobs) await runRematch(job, options, signal)
     return jobs.length
   }
 
@@ -325,16 +335,16 @@ const textHasher: Hasher = {
   async hash({ bytes }) {
     const text = Buffer.from(bytes).toString('utf8')
     const digest = (name: string) => createHash(name).update(bytes).digest('hex')
-    return {
-      media: 'image',
-      format: 'jpeg',
-      signals: {
-        sha256: digest('sha256'),
-        md5: digest('md5'),
-        sha1: digest('sha1'),
-        pdq: { hash: pdqOfBytes(text), quality: 100 },
-      },
-    }
+    const inner = /\[(.*)\]/.exec(text)?.[1]
+    const signals = signalsOf(digest('sha256'), {
+      md5: digest('md5'),
+      sha1: digest('sha1'),
+      pdq: pdqOfBytes(text),
+      quality: text.startsWith('dim') ? 30 : 100,
+      variants:
+        inner === undefined ? [] : [{ variant: 'trim', hash: pdqOfBytes(inner), quality: 100 }],
+    })
+    return { media: 'image', format: 'jpeg', signals }
   },
 }
 

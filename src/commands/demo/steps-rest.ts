@@ -4,7 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
-import { canaryPicture } from '../../testing/canary.ts'
+import sharp from 'sharp'
+import { canaryPicture, cleanPicture } from '../../testing/canary.ts'
 import { accountFacts, ask, finishedFacts, kindsOf, matchText, scanOf } from './facts.ts'
 import { getBlob, takedownOf, takedownText, takenDown } from './pds-view.ts'
 import { postAs, uploadAs } from './posting.ts'
@@ -119,18 +120,19 @@ async function announce(world: World, body: string, secret: string): Promise<num
 function unscannable(world: World): Step {
   return {
     name: 'What cannot be scanned is not called clear',
-    expected: 'an AVIF picture and a text that says it is a JPEG: unscannable',
+    expected: 'a moving GIF and a text that says it is a JPEG: unscannable',
     async run({ see, live }) {
-      const avif = await canaryPicture({
-        seed: CANARY_SEED,
-        width: 320,
-        height: 240,
-        format: 'avif',
-      })
+      const frame = { width: 320, height: 240, format: 'png' } as const
+      const gif = await sharp(
+        [await cleanPicture(1, frame), await canaryPicture({ seed: CANARY_SEED, ...frame })],
+        { join: { animated: true } },
+      )
+        .gif()
+        .toBuffer()
       const text = new TextEncoder().encode('This is not a picture.')
       live('posting')
       const posted = {
-        AVIF: await postAs(world, 'kim', 'post', avif),
+        GIF: await postAs(world, 'kim', 'post', gif),
         text: await postAs(world, 'lea', 'post', text),
       }
       live('the verdicts')

@@ -15,7 +15,20 @@ export type Windows = {
   weights: Float64Array
 }
 
+/** Pictures come in few sizes, and each is looked at in several ways. */
+const known = new Map<number, Windows>()
+const knownMax = 64
+
 export function windows(side: number): Windows {
+  const before = known.get(side)
+  if (before !== undefined) return before
+  const found = workOut(side)
+  if (known.size === knownMax) known.clear()
+  known.set(side, found)
+  return found
+}
+
+function workOut(side: number): Windows {
   const starts = new Int32Array(gridSide)
   const counts = new Int32Array(gridSide)
   const offsets = new Int32Array(gridSide)

@@ -1,0 +1,233 @@
+// The steps of an import: open, stage, compare, decide, apply. Each moves a number in the statement that did the work, so a
+// killed import goes on where it was, and the same step said twice does its work once.
+import type { Database } from '../db/client.ts'
+import { ask, callStep } from '../db/client.ts'
+import type { Hex } from '../domain/blob.ts'
+import { crashPoint } from '../telemetry/crash-point.ts'
+import type { ListRefusal } from './list-item.ts'
+import type { NewSignal } from './new-signal.ts'
+
+export const importLimits = {
+  stageLines: 5_000,
+  stageChars: 2_000_000,
+  compareLines: 20_000,
+  applyLines: 5_000,
+} as const
+
+export type ImportState = 'staging' | 'staged' | 'waiting' | 'applying' | 'done' | 'refused'
+
+export type OpenImport = {
+  import: number
+  state: ImportState
+  /** Lines of the file that were read. */
+  staged: number
+  position: number
+  compared: boolean
+  proposal: number | null
+  resumed: boolean
+}
+
+/** `digest`: of the file's bytes; absent for a pipe. Throws UsageError when another import of the same list is open. */
+export async function openImport(
+  db: Database,
+  input: {
+    bank: string
+    source: string
+    digest?: Hex | undefined
+    replaces: boolean
+    principal: number
+    nowMs: number
+  },
+): Promise<OpenImport> {
+  const { nowMs, ...rest } = input
+  const [row] = await callStep<OpenImport[]>(db, 'open_import_v1', {
+    ...rest,
+    now: new Date(nowMs),
+  })
+  if (row === undefined) throw new TypeError('open_import_v1 answers with one row')
+  return row
+}
+
+/** The imports into this bank that are neither done nor dropped. */
+export async function openImports(
+  db: Database,
+  bank: number,
+): Promise<(OpenImport & { source: string })[]> {
+  return ask(
+    'find the open imports',
+    db<(OpenImport & { source: string })[]>`
+      select id as import, state, staged, position, compared, proposal, true as resumed, source
+      from bank_import where bank = ${bank} and state not in ('done', 'refused') order by id`,
+  )
+}
+
+export type StagedLine = {
+  line: number
+  /** Empty where there is no item. */
+  key: string
+  /** Absent: the line is refused. */
+  signals?: NewSignal[]
+  refused?: ListRefusal
+  note?: string
+  metadata?: object
+  disableUntilTs?: number
+}
+
+/** `from`, `to`: lines of the file read before and after. Returns how many are staged now: `to`, unless another was faster. */
+export async function stageLines(
+  db: Database,
+  input: { import: number; from: number; to: number; lines: StagedLine[] },
+): Promise<number> {
+  const staged = await callStep<number>(db, 'stage_import_v1', input)
+  crashPoint('import-stage:after')
+  return staged
+}
+
+/** The file is read to its end. */
+export async function endStaging(
+  db: Database,
+  input: { import: number; digest: Hex },
+): Promise<void> {
+  await callStep(db, 'staged_import_v1', input)
+}
+
+/** One page; call until `compared`. */
+export async function compareLines(
+  db: Database,
+  importId: number,
+): Promise<{ position: number; compared: boolean }> {
+  const [row] = await callStep<{ position: number; compared: boolean }[]>(db, 'compare_import_v1', {
+    import: importId,
+    limit: importLimits.compareLines,
+  })
+  if (row === undefined) throw new TypeError('compare_import_v1 answers with one row')
+  return row
+}
+
+/** Why an import waits for a person: a share that is too large, or items that match too many accounts. */
+export type WaitReason = 'accounts' | 'adds' | 'deletes'
+
+export type ImportDecision = {
+  state: ImportState
+  proposal: number | null
+  aloneUntil: Date | null
+  reasons: WaitReason[]
+}
+
+/** `admission`: of kind import. Starts the import or asks a second person. Idempotent. */
+export async function decideImport(
+  db: Database,
+  input: {
+    import: number
+    admission: number
+    addsPercent: number
+    deletesPercent: number
+    principal: number
+    nowMs: number
+  },
+): Promise<ImportDecision> {
+  const { nowMs, ...rest } = input
+  const [row] = await callStep<ImportDecision[]>(db, 'decide_import_v1', {
+    ...rest,
+    now: new Date(nowMs),
+  })
+  if (row === undefined) throw new TypeError('decide_import_v1 answers with one row')
+  return row
+}
+
+export type AppliedLines = {
+  state: ImportState
+  position: number
+  adds: number
+  deletes: number
+  same: number
+}
+
+/** The next lines come in, all or none. With the last ones the import is done. */
+export async function applyLines(
+  db: Database,
+  input: { import: number; from: number; principal: number; nowMs: number },
+): Promise<AppliedLines> {
+  const { nowMs, ...rest } = input
+  crashPoint('import-apply:before')
+  const [row] = await callStep<AppliedLines[]>(db, 'apply_import_v1', {
+    ...rest,
+    limit: importLimits.applyLines,
+    now: new Date(nowMs),
+  })
+  crashPoint('import-apply:after')
+  if (row === undefined) throw new TypeError('apply_import_v1 answers with one row')
+  return row
+}
+
+/** Throws UsageError when none is open. What came in stays. */
+export async function abandonImport(
+  db: Database,
+  input: { bank: string; source: string; principal: number; nowMs: number },
+): Promise<{ import: number; state: ImportState; position: number }> {
+  const { nowMs, ...rest } = input
+  const [row] = await callStep<{ import: number; state: ImportState; position: number }[]>(
+    db,
+    'abandon_import_v1',
+    { ...rest, now: new Date(nowMs) },
+  )
+  if (row === undefined) throw new TypeError('abandon_import_v1 answers with one row')
+  return row
+}
+
+export type ImportCounts = {
+  source: string
+  state: ImportState
+  staged: number
+  position: number
+  adds: number
+  deletes: number
+  unchanged: number
+  refused: number
+  replaces: boolean
+}
+
+export async function importCounts(db: Database, importId: number): Promise<ImportCounts> {
+  const [row] = await ask(
+    'read the import',
+    db<ImportCounts[]>`
+      select source, state, staged, position, adds, deletes, unchanged, refused, replaces
+      from bank_import where id = ${importId}`,
+  )
+  if (row === undefined) throw new TypeError(`there is no import ${importId}`)
+  return row
+}
+
+/** `lineRefused`: false where only one of the item's signals was left out. */
+export type RefusedLines = {
+  reason: ListRefusal
+  lineRefused: boolean
+  count: number
+  /** The first of them in the file. */
+  lines: number[]
+}
+
+export async function refusedLines(db: Database, importId: number): Promise<RefusedLines[]> {
+  return ask(
+    'count the refused lines',
+    db<RefusedLines[]>`
+      select refused as reason, op is null as "lineRefused", count(*) as count,
+        (array_agg(line order by line))[1:5] as lines
+      from bank_import_line where import = ${importId} and refused is not null
+      group by refused, op is null order by count(*) desc, refused`,
+  )
+}
+
+/** A part of what would come in, spread over the list: every n-th line. */
+export async function addedLines(
+  db: Database,
+  input: { import: number; every: number; after: number; limit: number },
+): Promise<{ line: number; signals: NewSignal[] }[]> {
+  return ask(
+    'read what an import adds',
+    db<{ line: number; signals: NewSignal[] }[]>`
+      select line, signals from bank_import_line
+      where import = ${input.import} and op = 'add' and line > ${input.after} and line % ${input.every} = 0
+      order by line limit ${input.limit}`,
+  )
+}

@@ -1,0 +1,154 @@
+// explain --pair: how far two things are apart, by type and variant, and for which banks that is near enough.
+import { bankNamed, listBanks } from '../banks/bank-store.ts'
+import { matchFacts } from '../cases/explain-blob.ts'
+import type { Database } from '../db/client.ts'
+import { policyDefaults } from '../domain/bank.ts'
+import type { Bank } from '../domain/bank.ts'
+import { pdqQualityMin, signalTypes } from '../domain/blob.ts'
+import type { SignalType } from '../domain/blob.ts'
+import { UsageError } from '../domain/errors.ts'
+import { isPerceptual } from '../domain/signal-kind.ts'
+import type { Variant } from '../domain/variant.ts'
+import { maxOf } from '../roles/explain-now.ts'
+import { pdqDistance } from '../signals/pdq/distance.ts'
+import { readComparables } from './comparable.ts'
+import type { Comparable } from './comparable.ts'
+import { bitPicture, isClosed } from './explain-bits.ts'
+import type { ExplainOptions } from './explain.ts'
+import type { Io } from './io.ts'
+import { printJson, printTable } from './output.ts'
+import { parseOneOf } from './parse.ts'
+import { withSession } from './session.ts'
+
+type Distance = {
+  type: SignalType
+  /** Bits; of digests 0 when they are equal, null when they are not. */
+  distance: number | null
+  /** What is done to the first of the two to bring it nearest to the second. */
+  variant?: Variant
+  hashes?: [string, string]
+}
+type Threshold = { bank: string; type: SignalType; permitted: number; matches: boolean }
+
+export async function explainPair(
+  io: Io,
+  pair: [string, string],
+  options: ExplainOptions,
+): Promise<void> {
+  const type =
+    options.type === undefined ? undefined : parseOneOf(options.type, '--type', signalTypes)
+  await withSession(io, async ({ db }) => {
+    const [a, b] = (await readComparables(io, db, pair, type)) as [Comparable, Comparable]
+    const distances = distancesOf(a, b)
+    const banks =
+      options.bank === undefined ? await listBanks(db) : [await bankNamed(db, options.bank)]
+    const thresholds = distances.flatMap((one) => thresholdsFor(one, banks))
+    const bits = options.bits === true ? await bitsOf(db, [a, b], distances) : undefined
+    if (options.json === true) {
+      const shown = distances.map(({ type, distance, variant }) => ({ type, distance, variant }))
+      printJson(io, { a: a.what, b: b.what, distances: shown, thresholds, ...(bits && { bits }) })
+      return
+    }
+    printTable(
+      io,
+      distances,
+      [
+        { head: 'type', cell: (row) => row.type },
+        {
+          head: 'distance',
+          cell: (row) =>
+            isPerceptual(row.type)
+              ? (row.distance ?? '')
+              : row.distance === 0
+                ? 'equal'
+                : 'differs',
+        },
+        { head: 'variant', cell: (row) => row.variant ?? '' },
+      ],
+      'The two have no type of signal in common.',
+    )
+    for (const one of [a, b]) {
+      const why = whyLess(one)
+      if (why !== undefined) io.out(`${one.what}: ${why}`)
+    }
+    if (thresholds.length > 0)
+      printTable(
+        io,
+        thresholds,
+        [
+          { head: 'bank', cell: (row) => row.bank },
+          { head: 'type', cell: (row) => row.type },
+          { head: 'permitted', cell: (row) => row.permitted, align: 'right' },
+          { head: 'match', cell: (row) => (row.matches ? 'yes' : 'no') },
+        ],
+        '',
+      )
+    for (const line of bits ?? []) io.out(`  ${line}`)
+  })
+}
+
+function distancesOf({ signals: a }: Comparable, { signals: b }: Comparable): Distance[] {
+  const distances: Distance[] = []
+  for (const type of ['sha256', 'md5', 'sha1'] as const) {
+    if (a[type] && b[type]) distances.push({ type, distance: a[type] === b[type] ? 0 : null })
+  }
+  if (a.clip !== undefined && b.clip !== undefined)
+    distances.push({ type: 'clip', distance: clipDistance(a.clip, b.clip) })
+  const second = b.pdq
+  if (a.pdq === undefined || second === undefined) return distances
+  const first = [{ variant: 'original' as const, ...a.pdq }, ...(a.variants ?? [])]
+  const [nearest] = first
+    .filter(({ quality }) => quality >= pdqQualityMin && second.quality >= pdqQualityMin)
+    .map(({ variant, hash }) => ({ variant, hash, distance: pdqDistance(hash, second.hash) }))
+    .toSorted((x, y) => x.distance - y.distance)
+  if (nearest === undefined) return distances
+  const { variant, hash, distance } = nearest
+  return [...distances, { type: 'pdq', distance, variant, hashes: [hash, second.hash] }]
+}
+
+function clipDistance(a: string, b: string): number {
+  const halves = [0, 64].map((at) => pdqDistance(a.slice(at, at + 64), b.slice(at, at + 64)))
+  return halves.reduce((sum, half) => sum + half, 0)
+}
+
+/** Without a bank the default distance tells. */
+function thresholdsFor({ type, distance }: Distance, banks: readonly Bank[]): Threshold[] {
+  const usual = type === 'clip' ? policyDefaults.clipDistanceMax : policyDefaults.pdqDistanceMax
+  const rows =
+    banks.length === 0
+      ? [{ bank: '(the default)', permitted: isPerceptual(type) ? usual : 0 }]
+      : banks.map((bank) => ({ bank: bank.name, permitted: maxOf(type, bank) ?? 0 }))
+  return rows.map((row) => ({
+    ...row,
+    type,
+    matches: distance !== null && distance <= row.permitted,
+  }))
+}
+
+/** Why a type that one might expect is missing. */
+function whyLess({ signals, unscannable, cid }: Comparable): string | undefined {
+  if (unscannable !== undefined) return `not compared in full (${unscannable})`
+  const quality = signals.pdq?.quality
+  if (quality !== undefined && quality < pdqQualityMin)
+    return `PDQ quality ${quality} is under ${pdqQualityMin}: not compared`
+  if (cid !== undefined && signals.md5 === undefined)
+    return 'no scan is stored; only its digest is known'
+  return undefined
+}
+
+async function bitsOf(
+  db: Database,
+  pair: [Comparable, Comparable],
+  distances: Distance[],
+): Promise<string[] | undefined> {
+  for (const { cid, what } of pair) {
+    if (cid === undefined) continue
+    const matches = await matchFacts(db, cid, 1000)
+    if (matches.some(isClosed))
+      throw new UsageError(
+        `a restricted or confidential bank matches ${what}: its bits are not shown, they would tell that bank's`,
+      )
+  }
+  const hashes = distances.find(({ type }) => type === 'pdq')?.hashes
+  return hashes && bitPicture(...hashes)
+}

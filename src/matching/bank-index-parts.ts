@@ -1,0 +1,51 @@
+// Which part searches the signals of which type, in memory and in files.
+import { join } from 'node:path'
+import type { SignalType } from '../domain/blob.ts'
+import { createDigestIndex } from './digest-index.ts'
+import type { DigestType } from './digest-index.ts'
+import { createDigestFormat } from './file-digest.ts'
+import { createFilePart } from './file-part.ts'
+import type { FilePart, FilePartOptions } from './file-part.ts'
+import { createScanFormat } from './file-scan.ts'
+import type { ScanType } from './file-scan-block.ts'
+import type { IndexPart } from './index-part.ts'
+import { createPdqIndex } from './pdq-index.ts'
+import { createScanIndex } from './scan-index.ts'
+
+/** `file`: index files go to `index` under the data folder. */
+export type IndexLayout = { kind: 'memory' } | { kind: 'file'; dataDir: string }
+
+type PartOptions = Pick<FilePartOptions, 'generation' | 'onRebuildFailed' | 'pendingMax'>
+type Part = IndexPart & Partial<Pick<FilePart, 'reopen'>>
+
+export function createParts(layout: IndexLayout, options: PartOptions): Record<SignalType, Part> {
+  if (layout.kind === 'memory') {
+    return {
+      sha256: createDigestIndex({ type: 'sha256' }),
+      md5: createDigestIndex({ type: 'md5' }),
+      sha1: createDigestIndex({ type: 'sha1' }),
+      pdq: createPdqIndex(options),
+      clip: createScanIndex({ type: 'clip' }),
+    }
+  }
+  const folder = join(layout.dataDir, 'index')
+  const digests = (type: DigestType) =>
+    createFilePart({
+      ...options,
+      format: createDigestFormat({ folder, type }),
+      createPending: () => createDigestIndex({ type }),
+    })
+  const scanned = (type: ScanType) =>
+    createFilePart({
+      ...options,
+      format: createScanFormat({ folder, type }),
+      createPending: () => createScanIndex({ type }),
+    })
+  return {
+    sha256: digests('sha256'),
+    md5: digests('md5'),
+    sha1: digests('sha1'),
+    pdq: scanned('pdq'),
+    clip: scanned('clip'),
+  }
+}

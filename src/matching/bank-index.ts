@@ -1,0 +1,111 @@
+// The bank index: one part a signal type, joined by what the banks allow.
+//
+// Promises: what Matcher says (domain/ports.ts); the tests hold it to linear-matcher.ts. A lookup answers for the
+// generation that was in force when it began; what was added or removed since may show or not. Assumes `load` before the
+// first match. In the file layout files are left behind by a crash, whole or not at all; `reopen` takes them up again.
+import type { SignalType } from '../domain/blob.ts'
+import { signalTypes } from '../domain/blob.ts'
+import type { Clock } from '../domain/ports.ts'
+import type { BankIndex, IndexState, IndexStatus } from '../domain/signal-batch.ts'
+import { matchesOf, searchesOf } from './bank-index-match.ts'
+import { createParts } from './bank-index-parts.ts'
+import type { IndexLayout } from './bank-index-parts.ts'
+import { splitByType } from './bank-index-split.ts'
+
+export type BankIndexOptions = {
+  clock: Clock
+  layout: IndexLayout
+  /** How many signals of a type are about to be loaded; a wrong answer costs time or memory, nothing else. */
+  expected?: Partial<Record<SignalType, number>>
+  /** Rows beside the tables or files from which these are made anew; for tests. */
+  pendingMax?: number
+  /** A rebuild that failed is tried again; the index is right meanwhile. */
+  onRebuildFailed?: (error: unknown) => void
+}
+
+export type ReopenableIndex = BankIndex & {
+  /**
+   * Instead of `load`: takes up the files of the process before. Answers with a generation from which `apply` has to be
+   * given everything that changed (adds that are there already are passed over), or undefined: then `load`.
+   */
+  reopen(): Promise<number | undefined>
+}
+
+const nothing: IndexState = { generation: 0, disabled: new Map(), distanceMax: new Map() }
+
+export function createBankIndex(options: BankIndexOptions): ReopenableIndex {
+  const { clock, layout, expected = {} } = options
+  let state = nothing
+  let loading = 0
+  const parts = createParts(layout, {
+    // What a file holds while it is loaded is the generation of the load.
+    generation: () => Math.max(loading, state.generation),
+    ...options,
+  })
+
+  return {
+    generation: () => state.generation,
+    async load(batches, loaded) {
+      state = nothing
+      loading = loaded.generation
+      await splitByType(batches, (type, some) => parts[type].load(some, expected[type]))
+      state = loaded
+    },
+    async reopen() {
+      const generations = await Promise.all(
+        signalTypes.map((type) => parts[type].reopen?.() ?? Promise.resolve(undefined)),
+      )
+      const known = generations.filter((generation) => generation !== undefined)
+      if (known.length < generations.length) return undefined
+      state = { ...nothing, generation: Math.min(...known) }
+      return state.generation
+    },
+    apply(change) {
+      for (const batch of change.added) parts[batch.type].add(batch)
+      for (const type of signalTypes) parts[type].remove(change.removedSignalIds)
+      // Last: a file that is begun meanwhile may hold more than its generation says, never less.
+      state = change
+    },
+    async match(signals, options) {
+      const asOf = state
+      const found = await Promise.all(
+        searchesOf(signals, asOf, options).map(async (search) => ({
+          search,
+          hits: await parts[search.type].search(search.queries, search.radius),
+        })),
+      )
+      const matches = matchesOf(found, asOf, clock() / 1000)
+      return { matches, generation: asOf.generation }
+    },
+    status: () => statusOf(layout.kind, parts),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(signalTypes.map((type) => parts[type][Symbol.asyncDispose]()))
+    },
+  }
+}
+
+function statusOf(
+  layout: IndexStatus['layout'],
+  parts: ReturnType<typeof createParts>,
+): IndexStatus {
+  const signals = { sha256: 0, md5: 0, sha1: 0, pdq: 0, clip: 0 }
+  const whole: IndexStatus = {
+    layout,
+    signals,
+    bytes: 0,
+    pending: 0,
+    rebuilding: false,
+    rebuilds: 0,
+  }
+  for (const type of signalTypes) {
+    const part = parts[type].status()
+    signals[type] = part.signals
+    whole.bytes += part.bytes
+    whole.pending += part.pending
+    whole.rebuilding ||= part.rebuilding
+    whole.rebuilds += part.rebuilds
+    if (part.lastRebuildMs !== undefined)
+      whole.lastRebuildMs = Math.max(whole.lastRebuildMs ?? 0, part.lastRebuildMs)
+  }
+  return whole
+}
