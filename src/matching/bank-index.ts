@@ -5,6 +5,7 @@
 // first match. In the file layout files are left behind by a crash, whole or not at all; `reopen` takes them up again.
 import type { SignalType } from '../domain/blob.ts'
 import { signalTypes } from '../domain/blob.ts'
+import { RetryableError } from '../domain/errors.ts'
 import type { Clock } from '../domain/ports.ts'
 import type { BankIndex, IndexState, IndexStatus } from '../domain/signal-batch.ts'
 import { matchesOf, searchesOf } from './bank-index-match.ts'
@@ -73,7 +74,9 @@ export function createBankIndex(options: BankIndexOptions): ReopenableIndex {
           search,
           hits: await parts[search.type].search(search.queries, search.radius),
         })),
-      )
+      ).catch((cause: unknown) => {
+        throw new RetryableError('the bank index could not be searched', { cause })
+      })
       const matches = matchesOf(found, asOf, clock() / 1000)
       return { matches, generation: asOf.generation }
     },

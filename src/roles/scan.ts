@@ -18,6 +18,8 @@ export type ScanRoleOptions = PipelineOptions & {
 /** A deadlock or a lost connection: the statement had no effect or the lease tells; the job is ours to settle again. */
 const settleTries = 4
 const settleAgainMs = 100
+/** How long a job waits for a part of ours that could not work. */
+const partAwayMs = 5_000
 
 export async function claimScanWork(options: ScanRoleOptions, limit: number): Promise<ScanJob[]> {
   return claimScans(options.db, { limit, nowMs: options.clock() })
@@ -62,7 +64,10 @@ async function scanAndSettle(
   return { input, settled: await settleAgain(input, options) }
 }
 
-/** When this process stops in the middle, the job is freed at once instead of counting as a crash. */
+/**
+ * When this process stops in the middle, or a part of it cannot work now (no decoder child, an index that cannot be
+ * read), the job is freed instead of counting as a crash: it says nothing about the blob.
+ */
 async function scanOrFree(
   job: ScanJob,
   options: ScanRoleOptions,
@@ -78,8 +83,11 @@ async function scanOrFree(
     const input = await scanBlob(job, options, signal)
     return signal.aborted && !('found' in input) ? freed : input
   } catch (error) {
-    if (!signal.aborted) throw error
-    return freed
+    if (signal.aborted) return freed
+    if (!(error instanceof RetryableError)) throw error
+    options.telemetry.failed({ kind: 'scan', error })
+    const untilMs = options.clock() + partAwayMs
+    return { ...freed, deferred: { untilMs, reason: 'timeout' } }
   }
 }
 
