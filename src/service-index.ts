@@ -24,13 +24,7 @@ export async function openBankBook(options: {
   onRebuildFailed: (error: unknown) => void
 }): Promise<{ book: BankBook; layout: LayoutChoice }> {
   const { db, config, clock, log, onRebuildFailed } = options
-  const expected = await countSignals(db)
-  const choice = chooseLayout({
-    hashes: expected.pdq,
-    memoryBytes: memoryBytes(),
-    lookupsPerSecond: await lookupsPerSecond(db, clock()),
-    wanted: config.indexLayout,
-  })
+  const { choice, expected } = await layoutFor({ db, config, nowMs: clock() })
   const layout =
     choice.layout === 'file'
       ? ({ kind: 'file', dataDir: config.dataDir } as const)
@@ -53,6 +47,22 @@ export async function openBankBook(options: {
     throw error
   }
   return { book, layout: choice }
+}
+
+/** Where the index of this database would live on this machine. */
+export async function layoutFor(options: {
+  db: Database
+  config: Pick<Config, 'indexLayout'>
+  nowMs: number
+}): Promise<{ choice: LayoutChoice; expected: Awaited<ReturnType<typeof countSignals>> }> {
+  const expected = await countSignals(options.db)
+  const choice = chooseLayout({
+    hashes: expected.pdq,
+    memoryBytes: memoryBytes(),
+    lookupsPerSecond: await lookupsPerSecond(options.db, options.nowMs),
+    wanted: options.config.indexLayout,
+  })
+  return { choice, expected }
 }
 
 /** Of the machine, or of the container where that is less. */

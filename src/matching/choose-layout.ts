@@ -6,6 +6,8 @@ export type LayoutChoice = {
   reason: string
   /** Of the process's memory, for the layout chosen, at its most. */
   bytesNeeded: number
+  /** false: it may be killed for want of memory, or lookups will be slow; the reason says which. */
+  suffices: boolean
 }
 
 /** A PDQ hash in tables, once serving and once more while they are rebuilt. */
@@ -34,15 +36,17 @@ export function chooseLayout(options: {
   const needed = hashes * memoryBytesPerHash
   const share = needed / memoryBytes
   const cores = lookupsPerSecond * hashes * scanSecondsPerHash
-  const inMemory = (reason: string): LayoutChoice => ({
+  const inMemory = (reason: string, suffices = true): LayoutChoice => ({
     layout: 'memory',
     reason,
     bytesNeeded: needed,
+    suffices,
   })
-  const inFile = (reason: string): LayoutChoice => ({
+  const inFile = (reason: string, suffices = true): LayoutChoice => ({
     layout: 'file',
     reason,
     bytesNeeded: fileBytesLeast + Math.ceil(hashes * fileBytesPerHash),
+    suffices,
   })
   const sizes = `${hashes} hashes need ${gigabytes(needed)} in memory, with room to rebuild; there are ${gigabytes(memoryBytes)}`
   const load = `${lookupsPerSecond} lookups/s of the file take ${cores.toFixed(2)} of a core`
@@ -59,6 +63,7 @@ export function chooseLayout(options: {
       fits
         ? 'memory was asked for'
         : `memory was asked for, but ${sizes}: it may be killed for want of memory`,
+      fits,
     )
   }
   if (share <= shareOfMemory.usual) return inMemory(`${sizes}: it fits in half`)
@@ -68,6 +73,7 @@ export function chooseLayout(options: {
   }
   return inFile(
     `neither suffices: ${sizes}, and ${load}; lookups will be slow: give it ${gigabytes(needed / shareOfMemory.usual)} of memory, or spread the lookups over more machines`,
+    false,
   )
 }
 

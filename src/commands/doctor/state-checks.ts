@@ -7,6 +7,7 @@ import { UsageError, errorMessage } from '../../domain/errors.ts'
 import { readEntries, readHead, readPrivate } from '../../ledger/read-ledger.ts'
 import { createVerifier } from '../../ledger/verify.ts'
 import type { OpenDatabase } from '../../service-database.ts'
+import { layoutFor } from '../../service-index.ts'
 import { findDataKey } from '../data-key.ts'
 import { count } from '../output.ts'
 import type { Check, DoctorContext, Finding } from './check.ts'
@@ -16,6 +17,7 @@ export const ledgerTail = 10_000
 
 export const stateChecks: Check[] = [
   { id: 'banks', group: 'banks', run: inDatabase(banks) },
+  { id: 'bank-index', group: 'banks', run: inDatabase(bankIndex) },
   { id: 'data-key', group: 'ledger', run: inDatabase(dataKey) },
   { id: 'ledger-tail', group: 'ledger', run: inDatabase(verifyTail) },
   { id: 'ledger-moving', group: 'ledger', run: inDatabase(ledgerMoving) },
@@ -39,6 +41,15 @@ async function banks({ app }: OpenDatabase): Promise<Finding> {
   return holding > 0
     ? note(`${line}; ${holding} ask for preservation and hold: there is no vault yet`)
     : ok(line)
+}
+
+async function bankIndex(
+  { app }: OpenDatabase,
+  { config, nowMs }: DoctorContext,
+): Promise<Finding> {
+  const { choice } = await layoutFor({ db: app, config, nowMs })
+  const line = `the bank index is in ${choice.layout} on this machine: ${choice.reason}`
+  return choice.suffices ? ok(line) : warn(line, 'BLOBWATCH_INDEX in docs/matching.md')
 }
 
 async function dataKey({ app }: OpenDatabase, { config }: DoctorContext): Promise<Finding> {
