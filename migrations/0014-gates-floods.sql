@@ -1,5 +1,10 @@
 -- What of a match counts, a flood of matches, other views of a stored picture, and passes that look at the gates again.
 
+-- A match has the generation of the last scan that found it, as note_matches keeps it from now on.
+update match m set bank_generation = b.bank_generation
+from blob b
+where b.blob_cid = m.blob_cid and b.verdict = 'matched' and m.bank_generation < b.bank_generation;
+
 -- Found by a pass over stored signals: it says nothing about how much a content matches now.
 alter table decision add column retro boolean;
 -- Whoever looks after the service was told that this content is held since then.
@@ -169,7 +174,8 @@ begin
 end $$;
 
 -- What a scan matched, with what was set aside. The newest scan tells: a bank may have begun or ceased to keep it from
--- counting. What counts only now was not there for anybody who decided before.
+-- counting. What counts only now was not there for anybody who decided before. bank_generation: of the last scan that
+-- found it.
 create function note_matches(p_cid bytea, p_generation bigint, p_matches jsonb, p_now timestamptz) returns void
   language sql set search_path = blobwatch, pg_temp as $$
   insert into match as o (blob_cid, signal, variant, type, distance, content, bank, bank_generation, at, set_aside, set_aside_by)
@@ -179,11 +185,12 @@ create function note_matches(p_cid bytea, p_generation bigint, p_matches jsonb, 
     bank integer, "setAside" text, "setAsideBy" integer)
   on conflict (blob_cid, signal, variant) do nothing;
   update match o set set_aside = m."setAside", set_aside_by = m."setAsideBy",
-    bank_generation = case when o.set_aside is not null and m."setAside" is null then p_generation else o.bank_generation end,
+    bank_generation = greatest(o.bank_generation, p_generation),
     at = case when o.set_aside is not null and m."setAside" is null then p_now else o.at end
   from jsonb_to_recordset(p_matches) as m(signal integer, "setAside" text, "setAsideBy" integer)
   where o.blob_cid = p_cid and o.signal = m.signal
-    and (o.set_aside is distinct from m."setAside" or o.set_aside_by is distinct from m."setAsideBy")
+    and (o.set_aside is distinct from m."setAside" or o.set_aside_by is distinct from m."setAsideBy"
+      or o.bank_generation < p_generation)
 $$;
 
 -- What a worker found. `lost`: the lease is another's by now and nothing was written. `again`: written, and the job runs
@@ -381,18 +388,6 @@ begin
     return query select 'again', v_decisions, v_case.id;
   end if;
 end $$;
-
--- False when every match that caused this action has been set aside since: by a negative bank or a ratio.
-create function still_counts(p_action bigint) returns boolean
-  language sql stable set search_path = blobwatch, pg_temp as $$
-  select exists (
-    select from action a
-    join decision d on d.id = a.decision or d.subject = a.subject
-    join match m on m.blob_cid = d.blob_cid and m.set_aside is null
-    join action_cause ac on ac.action = a.id and ac.content = m.content
-    where a.id = p_action
-  )
-$$;
 
 -- Sets a content aside until a person looks, and tells them once, by a case. p_facts: counts and limits, for the ledger.
 create function hold_content(p_content integer, p_facts jsonb, p_note text, p_now timestamptz) returns boolean
@@ -631,19 +626,23 @@ declare
   v_key bytea := int8send((p->>'generation')::bigint);
   v_found jsonb;
   v_cid bytea;
+  v_scanned bigint;
 begin
   perform 1 from job j where j.kind = 'rematch' and j.key = v_key and j.lease_token = (p->>'token')::uuid for update;
   if not found then
     return query select 'lost';
     return;
   end if;
-  -- What counted before by the same signal was decided before. What counts no longer is only written down.
+  -- What counted in the last scan by the same signal was decided then; what counted before that one only (the content was
+  -- disabled meanwhile) was not decided for what came by since. What counts no longer is only written down.
   for v_found in select m from jsonb_array_elements(p->'matched') m order by m->>'cid' loop
     v_cid := decode(v_found->>'cid', 'hex');
+    v_scanned := (select b.bank_generation from blob b where b.blob_cid = v_cid);
     if exists (
       select from jsonb_array_elements_text(v_found->'signals') s
       where not exists (
-        select from match m where m.blob_cid = v_cid and m.signal = s::integer and m.set_aside is null)
+        select from match m where m.blob_cid = v_cid and m.signal = s::integer and m.set_aside is null
+          and m.bank_generation >= coalesce(v_scanned, 0))
     ) then
       perform raise_scan_job(v_cid, 'bank-change', (p->>'generation')::bigint, v_now);
     elsif exists (

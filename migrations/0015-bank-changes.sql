@@ -128,6 +128,7 @@ end $$;
 
 -- p: op (bank.create | bank.set | content.add | content.remove | content.set | content.resume), principal, now, and the
 -- fields of the op. content.add: admission, of the same bank and signals; the same admission again adds nothing.
+-- content.set with onlyWhenDue: nothing but for a content whose time of being disabled is over.
 create or replace function change_bank_v1(p jsonb) returns table (bank integer, content integer, generation bigint)
   language plpgsql security definer set search_path = blobwatch, pg_temp as $$
 declare
@@ -156,6 +157,14 @@ begin
       return query select v_bank.id, v_admission.content, h.generation from bank_head h;
       return;
     end if;
+  end if;
+  if (p->>'onlyWhenDue')::boolean and not exists (
+    select from bank_content c
+    where c.id = v_content and c.bank = v_bank.id and c.removed_at is null
+      and c.disable_until_ts between 2 and extract(epoch from v_now)
+  ) then
+    return query select v_bank.id, v_content, h.generation from bank_head h;
+    return;
   end if;
   update bank_head set generation = bank_head.generation + 1 returning bank_head.generation into v_generation;
 
@@ -253,6 +262,11 @@ begin
   end if;
   if v_from.class = 'restricted' and v_to.class <> 'restricted' then
     raise exception 'a content of a restricted bank moves only to a restricted bank' using errcode = 'BU001';
+  end if;
+  if v_from.policy ? 'suppresses' and not v_to.policy ? 'suppresses' then
+    -- It came in without being compared with harmless pictures.
+    raise exception 'a content of a bank of harmless pictures moves only to another such bank: add it to the other bank, where it is tested'
+      using errcode = 'BU001';
   end if;
 
   update bank_head h set generation = h.generation + 2 returning h.generation into v_generation;
@@ -476,7 +490,8 @@ begin
 end $$;
 
 -- What one page of staged lines is to the bank. p: import, limit. Lines that the list no longer has come last, as lines of
--- their own. position counts lines that were compared.
+-- their own; what a line says that was refused for another reason than a harmless look-alike stays as it is. position counts
+-- lines that were compared.
 create function compare_import_v1(p jsonb) returns table ("position" integer, compared boolean)
   language plpgsql security definer set search_path = blobwatch, pg_temp as $$
 declare
@@ -534,7 +549,7 @@ begin
       select c.id, c.source_key from bank_content c
       where c.bank = v_import.bank and c.source = v_import.source and c.source_key is not null and c.removed_at is null
         and not exists (
-          select from bank_import_line l where l.import = v_import.id and l.key = c.source_key and l.op is not null
+          select from bank_import_line l where l.import = v_import.id and l.key = c.source_key and (l.op is not null or l.refused <> 'harmless')
         )
       order by c.id limit v_limit
     ) c;
@@ -568,6 +583,9 @@ declare
   v_had integer;
   v_reasons text[] := '{}';
 begin
+  -- Before scans have to wait: a list may have ten million.
+  select count(*) into v_had from bank_import i join bank_content c on c.bank = i.bank and c.source = i.source
+  where i.id = (p->>'import')::integer and c.source_key is not null and c.removed_at is null;
   perform pg_advisory_xact_lock(bank_lock_key());
   select * into v_import from bank_import i where i.id = (p->>'import')::integer for update;
   if v_import.state = 'staged' and v_import.compared then
@@ -581,8 +599,6 @@ begin
       v_reasons := v_reasons || 'accounts'::text;
     end if;
     if exists (select from bank_import i where i.bank = v_bank.id and i.source = v_import.source and i.state = 'done') then
-      select count(*) into v_had from bank_content c
-      where c.bank = v_bank.id and c.source = v_import.source and c.source_key is not null and c.removed_at is null;
       if v_import.adds::bigint * 100 > v_had::bigint * (p->>'addsPercent')::integer then
         v_reasons := v_reasons || 'adds'::text;
       end if;
@@ -689,10 +705,13 @@ begin
       where l.import = v_import.id and l.line > v_import.position and l.line <= v_to and l.op = 'add'
       order by l.line
     ), added as (
-      insert into bank_content (id, bank, disable_until_ts, note, metadata, created_at, admission, source, source_key)
+      insert into bank_content (id, bank, disable_until_ts, held_at, flood_since, flood_told_at, note, metadata, created_at,
+        admission, source, source_key)
       overriding system value
-      select g.id, v_bank.id, g.disable_until_ts, g.note, g.metadata, v_now, v_import.admission, v_import.source, g.key
-      from page g
+      -- With other signals now it stays disabled, or held by a flood, as it was.
+      select g.id, v_bank.id, coalesce(nullif(c.disable_until_ts, 1), g.disable_until_ts), c.held_at, c.flood_since,
+        c.flood_told_at, g.note, g.metadata, v_now, v_import.admission, v_import.source, g.key
+      from page g left join bank_content c on c.id = g.content
       returning id
     ), signals as (
       insert into bank_signal (content, type, value, quality, added_generation)
@@ -726,7 +745,8 @@ begin
   return query select v_import.state, v_import.position, v_adds, v_deletes, v_same;
 end $$;
 
--- Done, or refused and dropped. What came in stays, and is compared with what was scanned before.
+-- Done, or refused and dropped. What came in stays, and is compared with what was scanned before. The lines of a refused
+-- one are left to drop_import_lines_v1: ten million would hold up every scan for as long as they take.
 create function end_import(p_import integer, p_state text, p_principal integer, p_now timestamptz) returns void
   language plpgsql set search_path = blobwatch, pg_temp as $$
 declare
@@ -740,9 +760,14 @@ begin
   end if;
   select * into v_bank from bank b where b.id = v_import.bank;
   update bank_import i set state = p_state, ended_at = p_now where i.id = p_import;
-  delete from bank_import_line l where l.import = p_import;
   if v_import.state = 'applying' and v_import.position > 0 then
     select h.generation into v_generation from bank_head h;
+    if p_state = 'refused' then
+      -- A pass has its generation alone: the newest one may be another change's, with a pass about something else.
+      update bank_head h set generation = h.generation + 1 returning h.generation into v_generation;
+      insert into bank_change (generation, op, bank, principal, at)
+      values (v_generation, 'import', v_bank.id, p_principal, p_now);
+    end if;
     perform start_pass(v_generation,
       coalesce(pass_of_negative(v_bank.policy), jsonb_build_object('bank', v_bank.id, 'import', p_import)), p_now);
   end if;
@@ -750,6 +775,19 @@ begin
     jsonb_build_object('bank', 'b' || v_bank.id, 'import', p_import, 'was', v_import.state, 'through', v_import.position),
     jsonb_build_object('name', v_bank.name, 'source', v_import.source),
     null, null, null, 'import:' || p_import || ':ended', p_now);
+end $$;
+
+-- Deletes staged lines of imports that were refused. p: limit. Returns how many; fewer than the limit: that was all.
+create function drop_import_lines_v1(p jsonb) returns table (dropped integer)
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+begin
+  delete from bank_import_line d using (
+    select l.import, l.line from bank_import i join bank_import_line l on l.import = i.id
+    where i.state = 'refused' limit (p->>'limit')::integer for update of l skip locked
+  ) x
+  where d.import = x.import and d.line = x.line;
+  get diagnostics dropped = row_count;
+  return next;
 end $$;
 
 -- Drops the open import of a list. p: bank, source, principal, now. Returns what it was: its state and how far it was.

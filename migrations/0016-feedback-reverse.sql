@@ -94,6 +94,20 @@ create or replace function has_live_cause(p_action bigint, p_now timestamptz) re
   )
 $$;
 
+-- False when nothing that caused this action counts any more: each match has been set aside since, by a negative bank or a
+-- ratio, or its content is among the harmless pictures itself. A moved content's matches are those of what it became.
+create function still_counts(p_action bigint) returns boolean
+  language sql stable set search_path = blobwatch, pg_temp as $$
+  select exists (
+    select from action a
+    join decision d on d.id = a.decision or d.subject = a.subject
+    join match m on m.blob_cid = d.blob_cid and m.set_aside is null
+    join action_cause ac on ac.action = a.id and content_now(ac.content) = m.content
+    join bank b on b.id = m.bank and not b.policy ? 'suppresses'
+    where a.id = p_action
+  )
+$$;
+
 -- What a person's word about a case is about: each picture with each content, as it is now, whose match counted.
 create function counted_in_case(p_case integer) returns table (blob_cid bytea, content integer)
   language sql stable set search_path = blobwatch, pg_temp as $$

@@ -260,4 +260,14 @@ describe('a move', () => {
     await assert.rejects(move(banks, other, 'SPAM', 'BAD'), /only to a restricted bank/)
     await assert.rejects(move(banks, other, 'BAD', 'BAD'), /moves to another bank/)
   })
+
+  test('is no way around the comparison with harmless pictures', async (t) => {
+    const banks = await createBanks(t)
+    await banks.bank('BAD')
+    await banks.bank('HARMLESS', { policy: { suppresses: 'all' } })
+    await banks.bank('MORE', { policy: { suppresses: 'all' } })
+    const content = await banks.content('HARMLESS', one)
+    await assert.rejects(move(banks, content, 'BAD', 'HARMLESS'), /where it is tested/)
+    assert.ok((await move(banks, content, 'MORE', 'HARMLESS')) > content)
+  })
 })

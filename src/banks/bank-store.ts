@@ -181,7 +181,10 @@ export async function moveContent(
   return row.content
 }
 
-/** `resume`: a flood set the content aside and a person lets it act again. disableUntilTs as HMA has it (0, 1, unix seconds). */
+/**
+ * `resume`: a flood set the content aside and a person lets it act again. disableUntilTs as HMA has it (0, 1, unix seconds).
+ * `onlyWhenDue`: only a content whose time of being disabled is over; any other stays as it is, also one that is gone.
+ */
 export async function setContent(
   db: Database,
   input: {
@@ -189,14 +192,17 @@ export async function setContent(
     content: number
     principal: number
     nowMs: number
-  } & ({ change: 'resume' } | { change: 'set'; disableUntilTs: number }),
+  } & ({ change: 'resume' } | { change: 'set'; disableUntilTs: number; onlyWhenDue?: boolean }),
 ): Promise<void> {
   changed(
     await callStep<ChangedRow[]>(db, 'change_bank_v1', {
       op: `content.${input.change}`,
       name: input.bank,
       content: input.content,
-      ...(input.change === 'set' && { disableUntilTs: input.disableUntilTs }),
+      ...(input.change === 'set' && {
+        disableUntilTs: input.disableUntilTs,
+        onlyWhenDue: input.onlyWhenDue,
+      }),
       principal: input.principal,
       now: new Date(input.nowMs),
     }),

@@ -172,7 +172,17 @@ export async function abandonImport(
     { ...rest, now: new Date(nowMs) },
   )
   if (row === undefined) throw new TypeError('abandon_import_v1 answers with one row')
+  await dropRefusedLines(db)
   return row
+}
+
+/** Deletes the staged lines of refused imports, a part at a time. Killed, the next call or the next hour goes on. */
+export async function dropRefusedLines(db: Database): Promise<void> {
+  const limit = importLimits.applyLines
+  for (;;) {
+    const [row] = await callStep<{ dropped: number }[]>(db, 'drop_import_lines_v1', { limit })
+    if (row === undefined || row.dropped < limit) return
+  }
 }
 
 export type ImportCounts = {

@@ -58,8 +58,10 @@ export type RawItem = {
   disableUntil?: unknown
 }
 
-/** Both `item` and `refused`: that signal was left out, the others stay. */
-export type ReadItem = { item?: ListItem; refused?: ListRefusal }
+/**
+ * Both `item` and `refused`: that signal was left out, the others stay. `key`: of a refused line that says whose it is.
+ */
+export type ReadItem = { item?: ListItem; refused?: ListRefusal; key?: string }
 
 export type ListItem = {
   key: string
@@ -82,22 +84,23 @@ export function readItem(raw: RawItem): ReadItem {
   const id = isAbsent(raw.id) ? undefined : readId(raw.id)
   if (id === null) return { refused: 'bad-id' }
   const signals = readSignals(raw)
-  if (typeof signals === 'string') return { refused: signals }
+  if (typeof signals === 'string') return { refused: signals, ...(id !== undefined && { key: id }) }
+  // Of the signals that were given, not of those that are left: rules may change, the item is the same.
+  const key = id ?? keyOf(signals)
   const disableUntilTs = readUntil(raw.disableUntil)
-  if (disableUntilTs === undefined) return { refused: 'bad-disable-until' }
+  if (disableUntilTs === undefined) return { refused: 'bad-disable-until', key }
   const note = isAbsent(raw.note) ? undefined : tried(() => parseNote(textOf(raw.note)))
-  if (note === null) return { refused: 'bad-note' }
+  if (note === null) return { refused: 'bad-note', key }
   const metadata = isAbsent(raw.metadata) ? undefined : tried(() => readMetadata(raw.metadata))
-  if (metadata === null) return { refused: 'bad-metadata' }
+  if (metadata === null) return { refused: 'bad-metadata', key }
 
   const refusals = signals.map(refusalOf)
   const left = signals.filter((_, index) => refusals[index] === undefined)
   const refusal = refusals.find((one) => one !== undefined)
   const refused = refusal !== undefined && { refused: refusal }
-  if (left.length === 0) return { ...refused }
+  if (left.length === 0) return { ...refused, key }
   const item = {
-    // Of the signals that were given, not of those that are left: rules may change, the item is the same.
-    key: id ?? keyOf(signals),
+    key,
     signals: left,
     disableUntilTs,
     ...(note !== undefined && { note }),

@@ -2,6 +2,7 @@
 import type { Database } from '../db/client.ts'
 import { ask, callStep } from '../db/client.ts'
 import type { AdmissionResult } from './admission.ts'
+import { dropRefusedLines } from './import-steps.ts'
 import type { NewSignal } from './new-signal.ts'
 
 export const proposalStates = ['open', 'approved', 'rejected'] as const
@@ -72,6 +73,7 @@ export async function decideProposal(
     now: new Date(nowMs),
   })
   if (row === undefined) throw new TypeError('decide_proposal_v1 answers with one row')
+  if (input.verb === 'reject' && row.import !== null) await dropRefusedLines(db)
   return row
 }
 

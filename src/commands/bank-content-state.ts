@@ -21,7 +21,7 @@ const verbs: Record<Verb, { description: string; done: string }> = {
   },
   resume: {
     description: 'a content that a flood set aside may act again; its limit counts anew',
-    done: 'resumed: its exact matches act again. What was held meanwhile waits in its cases.',
+    done: 'resumed: it may act again, as its bank permits. What was held meanwhile waits in its cases.',
   },
 }
 

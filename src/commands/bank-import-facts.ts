@@ -31,5 +31,6 @@ export function printAdmission(io: Io, result: AdmissionResult): void {
     io.out(
       `${seen.comparedContents} of ${result.contents} items, spread over the list, were compared with what was seen:`,
     )
-  printSeen(io, seen)
+  if (result.contents === 0) io.out('there was nothing new to compare with what was seen.')
+  else printSeen(io, seen)
 }

@@ -61,7 +61,7 @@ async function runRemove(
       return
     }
     io.out(
-      `content ${content} removed from ${bank}: it matches nothing from now on. What it caused stays; case overturn takes that back.`,
+      `content ${content} removed from ${bank}: it matches nothing from now on. What it caused stays; reverse --content ${content} takes that back.`,
     )
     if (source !== undefined)
       io.out(

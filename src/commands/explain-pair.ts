@@ -67,6 +67,8 @@ export async function explainPair(
       ],
       'The two have no type of signal in common.',
     )
+    if (distances.some(({ variant }) => variant !== undefined))
+      io.out(`${a.what} was turned, mirrored and trimmed; ${b.what} was taken as it is.`)
     for (const one of [a, b]) {
       const why = whyLess(one)
       if (why !== undefined) io.out(`${one.what}: ${why}`)

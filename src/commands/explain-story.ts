@@ -112,7 +112,7 @@ function notesOf(row: MatchFacts): string[] {
 function printDecisions(io: Io, { story: { decisions, caseFile } }: Explained): void {
   const sentences = decisions.map(
     (row) =>
-      `${shortTime(row.at)} ${row.outcome} ${row.wants.join(', ')} at ${uriOf(row)}: ${reasonInWords(row.reason)}`,
+      `${shortTime(row.at)} ${[row.outcome, row.wants.join(', ')].filter(Boolean).join(' ')} at ${uriOf(row)}: ${reasonInWords(row.reason)}`,
   )
   gate(io, 5, 'decide', sentences.length === 0 ? ['no decision'] : sentences)
   const head = caseFile?.head

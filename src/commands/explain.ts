@@ -28,7 +28,10 @@ export function addExplain(program: Command, io: Io): void {
     )
     .option('--blob <CID>', 'a blob, gate by gate')
     .option('--case <N>', 'the blobs of a case, gate by gate')
-    .option('--pair <A B...>', 'two of: a file, a hex signal, a blob CID')
+    .option(
+      '--pair <A B...>',
+      'two of: a file, a hex signal, a blob CID; A as it is seen (turned, mirrored, trimmed), B as it is banked',
+    )
     .option(
       '--content <ID>',
       'a bank content: what it is, what it matched, what another distance would match',

@@ -5,9 +5,15 @@ import { createBanks, dayMs, sha256Of, startMs } from '../banks/bank-in-test.ts'
 import type { Banks } from '../banks/bank-in-test.ts'
 import { listContents } from '../banks/bank-contents.ts'
 import type { ContentRow } from '../banks/bank-contents.ts'
-import { bankNamed, moveContent, removeContent } from '../banks/bank-store.ts'
+import { bankNamed, moveContent, removeContent, setContent } from '../banks/bank-store.ts'
 import { benignHashes } from '../banks/benign-hashes.ts'
-import { abandonImport, importCounts, openImport } from '../banks/import-steps.ts'
+import {
+  abandonImport,
+  applyLines,
+  importCounts,
+  importLimits,
+  openImport,
+} from '../banks/import-steps.ts'
 import type { ImportDecision } from '../banks/import-steps.ts'
 import { decideProposal } from '../banks/proposals.ts'
 import { admitImport, applyImport, examineImport, stageList } from './import-list.ts'
@@ -201,6 +207,51 @@ describe('an import', () => {
     assert.equal((await contents(banks)).length, 19)
   })
 
+  test('leaves disabled what a person disabled, also when the list has other signals for it now', async (t) => {
+    const banks = await createBanks(t)
+    const { db, principal } = banks
+    await banks.bank('BAD')
+    await importText(banks, listOf([1, 2]))
+    const [first] = await contents(banks)
+    await setContent(db, {
+      bank: 'BAD',
+      content: first!.id,
+      change: 'set',
+      disableUntilTs: 0,
+      principal,
+      nowMs: startMs,
+    })
+    await importText(banks, `id,sha256\ni1,${sha256Of('changed')}\ni2,${sha256Of('2')}\n`)
+    const [proposal] = await db<{ id: number }[]>`select id from proposal where state = 'open'`
+    const dana = await banks.person('dana')
+    await decideProposal(db, {
+      proposal: proposal!.id,
+      verb: 'approve',
+      principal: dana,
+      nowMs: startMs,
+    })
+    await importText(banks, `id,sha256\ni1,${sha256Of('changed')}\ni2,${sha256Of('2')}\n`)
+    const after = new Map((await contents(banks)).map((row) => [row.sourceKey, row]))
+    assert.equal(after.get('i1')?.signals?.[0]?.value, sha256Of('changed'))
+    assert.equal(after.get('i1')?.disableUntilTs, 0)
+    assert.equal(after.get('i2')?.disableUntilTs, 1)
+  })
+
+  test('takes nothing away whose line it cannot read', async (t) => {
+    const banks = await createBanks(t)
+    await banks.bank('BAD')
+    await importText(banks, listOf(upTo(40)))
+    const text = [
+      'id,sha256,metadata',
+      ...upTo(38, 2).map((id) => `i${id},${sha256Of(`${id}`)},`),
+      `i1,${sha256Of('1')},[1]`,
+      'i0,xyz,',
+    ].join('\n')
+    const { applied, facts } = await importText(banks, text, { replaces: true })
+    assert.deepEqual([facts.counts.refused, applied?.removed], [2, 0])
+    assert.equal((await contents(banks)).length, 40)
+  })
+
   test('counts what it leaves out by reason and line, and takes the rest', async (t) => {
     const banks = await createBanks(t)
     await banks.bank('BAD')
@@ -324,5 +375,43 @@ describe('an open import', () => {
     const first = await open()
     const second = await open()
     assert.deepEqual([second.resumed, second.import > first.import], [false, true])
+  })
+
+  test('given up half way is looked back for, also when another bank changed meanwhile', async (t) => {
+    const banks = await createBanks(t)
+    const { db, principal } = banks
+    const bad = await banks.bank('BAD')
+    const other = await banks.bank('OTHER')
+    const ids = upTo(importLimits.applyLines + 1)
+    const text = listOf(ids)
+    const digest = createHash('sha256').update(text).digest('hex')
+    const opened = await openImport(db, {
+      bank: 'BAD',
+      source: 'list',
+      digest,
+      replaces: false,
+      principal,
+      nowMs: startMs,
+    })
+    const running: ImportOptions = {
+      db,
+      bank: await bankNamed(db, 'BAD'),
+      import: opened.import,
+      settings,
+      principal,
+      clock: () => startMs,
+      onProgress: () => undefined,
+      signal: new AbortController().signal,
+    }
+    const chunks = chunksOf(text)
+    await stageList(running, { chunks, bytes: text.length, format: 'csv', staged: 0 })
+    await admitImport(running, await examineImport(running))
+    await applyLines(db, { import: opened.import, from: 0, principal, nowMs: startMs })
+    const content = await banks.content('OTHER', [{ type: 'sha256', value: sha256Of('x') }])
+    await abandonImport(db, { bank: 'BAD', source: 'list', principal, nowMs: startMs })
+    assert.deepEqual(await banks.passes(), [
+      { bank: other, content },
+      { bank: bad, import: opened.import },
+    ])
   })
 })

@@ -119,7 +119,7 @@ async function stageBatch(db: Database, batch: Parameters<typeof stageLines>[1])
 
 function stagedLine(one: ReadLine, benign: BenignSet | undefined, bank: Bank): StagedLine {
   const { item, line, refused } = one
-  if (item === undefined) return { line, key: '', ...(refused && { refused }) }
+  if (item === undefined) return { line, key: one.key ?? '', ...(refused && { refused }) }
   const max = bank.policy.pdqDistanceMax
   if (item.signals.some((signal) => benign?.hit(signal, max) !== undefined))
     return { line, key: item.key, refused: 'harmless' }

@@ -1,5 +1,6 @@
 // What happens every minute or hour: deletions, retention, counts. Each piece is small, repeatable and safe to run twice.
 import { setContent } from '../banks/bank-store.ts'
+import { dropRefusedLines } from '../banks/import-steps.ts'
 import type { SourceKind } from '../domain/blob.ts'
 import type { Database } from '../db/client.ts'
 import { ask, callStep } from '../db/client.ts'
@@ -68,7 +69,9 @@ export async function enableAgain(db: Database, nowMs: number): Promise<void> {
   )
   for (const { id, bank } of due) {
     const principal = await principalId(db, { kind: 'system', name: 'blobwatch', nowMs })
-    await setContent(db, { bank, content: id, change: 'set', disableUntilTs: 1, principal, nowMs })
+    // A person, or another process, may have been quicker.
+    const change = { change: 'set' as const, disableUntilTs: 1, onlyWhenDue: true }
+    await setContent(db, { bank, content: id, ...change, principal, nowMs })
   }
 }
 
@@ -91,6 +94,7 @@ export async function sweepOld(db: Database, nowMs: number): Promise<void> {
     'sweep negated labels',
     db`delete from label where neg and cts < ${before(houseLimits.negatedLabelKeepDays * dayMs).toISOString()}`,
   )
+  await dropRefusedLines(db)
 }
 
 /** Keeps the blob table within its bound: rows without a sighting, oldest first, a small batch at a time. */

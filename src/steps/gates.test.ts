@@ -1,7 +1,7 @@
 // What keeps a match from counting, from the scan to the release, and what a pass does when that changes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { removeContent } from '../banks/bank-store.ts'
+import { moveContent, removeContent, setContent } from '../banks/bank-store.ts'
 import type { Signals } from '../domain/blob.ts'
 import { scanBlob } from '../pipeline.ts'
 import type { PipelineOptions } from '../pipeline.ts'
@@ -160,6 +160,65 @@ test('what was planned before its match was set aside goes to a person instead o
       ['held', 'no-live-cause', 2],
     ],
   )
+})
+
+test('what a content caused stays with a person once it was moved among the harmless pictures', async (t) => {
+  const world = await createWorld(t)
+  await world.bank('BAD')
+  const bad = await world.content('BAD', 'one')
+  await world.bank('HARMLESS', { policy: { suppresses: 'all' } })
+  const { db, principal } = world
+  const pause = (on: boolean) =>
+    setPaused(db, { scope: 'all', on, principal, nowMs: world.clock() })
+  await pause(true)
+  await world.sight([{ did: alice, bytes: 'one', rkey: 'a' }])
+  await world.settle()
+  world.advance(1000)
+  const nowMs = world.clock()
+  await moveContent(db, { bank: 'BAD', content: bad, to: 'HARMLESS', principal, nowMs })
+  await world.refreshBanks()
+  await world.settle()
+  await pause(false)
+  await world.settle()
+  assert.deepEqual(world.pds.takenDown(), [])
+  const states = await db<{ state: string }[]>`select distinct state from action`
+  assert.deepEqual(
+    states.map(({ state }) => state),
+    ['held'],
+  )
+})
+
+test('what came by while a content was disabled is found when it is enabled again', async (t) => {
+  const world = await createWorld(t)
+  await world.bank('BAD')
+  const content = await world.content('BAD', 'one')
+  await world.sight([{ did: alice, bytes: 'one', rkey: 'a' }])
+  await world.settle()
+  const { db, principal } = world
+  const set = async (disableUntilTs: number) => {
+    world.advance(3600_000)
+    const nowMs = world.clock()
+    await setContent(db, {
+      bank: 'BAD',
+      content,
+      change: 'set',
+      disableUntilTs,
+      principal,
+      nowMs,
+    })
+    await world.refreshBanks()
+    await world.settle()
+  }
+  await set(0)
+  await world.sight([{ did: bob, bytes: 'one', rkey: 'b' }])
+  await world.settle()
+  assert.deepEqual(await outcomes(world), ['a acted exact'])
+  await set(1)
+  const enabled = await outcomes(world)
+  assert.ok(enabled.includes('b held retroactive'), enabled.join())
+  await set(0)
+  await set(1)
+  assert.deepEqual(await outcomes(world), enabled, 'what was decided is not asked about again')
 })
 
 test('a scan that overtakes the pass decides what counts again for every earlier place', async (t) => {

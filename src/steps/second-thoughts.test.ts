@@ -136,6 +136,28 @@ test('a content disabled for a time is enabled again, and what came by meanwhile
   assert.deepEqual(await outcomes(world), ['held retroactive', 'acted exact'])
 })
 
+test('what a person disabled for good meanwhile is not enabled when its time is over', async (t) => {
+  const world = await createWorld(t)
+  await world.bank('BAD')
+  const content = await world.content('BAD', 'one')
+  const { db, principal } = world
+  const change = { bank: 'BAD', content, change: 'set' as const, principal }
+  await setContent(db, { ...change, disableUntilTs: 0, nowMs: world.clock() })
+  // As the house found it due, a moment before the person spoke.
+  await setContent(db, {
+    ...change,
+    disableUntilTs: 1,
+    onlyWhenDue: true,
+    nowMs: world.clock(),
+  })
+  const [row] = await db<{ disable_until_ts: number }[]>`
+    select disable_until_ts::integer from bank_content where id = ${content}`
+  assert.equal(row?.disable_until_ts, 0)
+  const [changes] = await db<{ n: number }[]>`
+    select count(*)::integer as n from bank_change where op = 'content.set'`
+  assert.equal(changes?.n, 1)
+})
+
 test('two banks that label one record differently give it both labels', async (t) => {
   const world = await createWorld(t)
   for (const [bank, label, bytes] of [
