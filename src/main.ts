@@ -29,6 +29,12 @@ const io: Io = {
   },
 }
 
+// Whoever reads our output may have read enough: `| head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(process.exitCode ?? exitCodes.ok)
+})
+
 // Crash-only: what nobody caught leaves the process in a state that nobody knows (reliability.md 2.2).
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => {

@@ -83,7 +83,11 @@ async function runAdd(io: Io, name: string, files: string[], options: AddOptions
     ]
     const examined = await examineGiven(io, session, bank, given)
     const show = options.json !== true
-    if (show) printFacts(io, session, examined, given)
+    if (show) {
+      printFacts(io, session, examined, given)
+      if (bank.mode === 'observe')
+        io.out(`${name} observes: what matches is recorded, and nothing is asked for.`)
+    }
     if (options.dryRun === true) {
       if (show) io.out('Nothing was changed: --dry-run.')
       else printJson(io, { bank: name, dryRun: true, preview: examinedForMachines(examined) })

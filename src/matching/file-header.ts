@@ -20,7 +20,7 @@ export type FileHeader = {
 export const headerBytes = 4096
 
 const magic = Buffer.from('BLOBWIDX')
-const version = 1
+const version = 2
 const typeAt = 12
 const crcAt = 64
 

@@ -2,7 +2,8 @@
 import { signalBytes } from '../domain/signal-batch.ts'
 import { createCarousel } from './file-carousel.ts'
 import { storedRowBytes, storedRowWords } from './file-format.ts'
-import { blockAt, blockBytes } from './file-scan-block.ts'
+import { scanHalved } from './file-scan-halves.ts'
+import { blockAt, blockBytes, headBytes, tailBytes } from './file-scan-block.ts'
 import type { ScanType } from './file-scan-block.ts'
 import type { RowHit } from './index-part.ts'
 import { createScanner, queriesMax, valuesAt } from './scan-kernel.ts'
@@ -23,8 +24,12 @@ export type ScanPass = {
 type Ticket = { queries: Uint8Array; radius: number; hits: RowHit[] }
 type Found = { ticket: Ticket; query: number; position: number; distance: number }
 
-/** Two blocks' values, and the kernel's page. */
-export const passBytes = valuesAt + 2 * blockBytes
+/** Two blocks' heads and one's tails, and the kernel's page. */
+export function passBytes(type: ScanType): number {
+  return tailsIn + blockBytes * (tailBytes(type) / headBytes[type])
+}
+
+const tailsIn = valuesAt + 2 * blockBytes
 
 export function createScanPass({ type, rows, from, to }: ScanRange, readAt: ReadAt): ScanPass {
   const width = signalBytes[type]
@@ -36,14 +41,25 @@ export function createScanPass({ type, rows, from, to }: ScanRange, readAt: Read
     blocks: to - from,
     queriesMax,
     async read(block, side) {
-      scanner ??= createPassScanner(width)
+      scanner ??= createPassScanner(type)
       const { at, count } = blockAt(type, rows, from + block)
       const start = sideAt(side)
-      await readAt(scanner.bytes().subarray(start, start + count * width), at)
+      await readAt(scanner.bytes().subarray(start, start + count * headBytes[type]), at)
     },
     async show(block, side, tickets) {
-      const { count, rowsAt } = blockAt(type, rows, from + block)
-      const found = scanBlock(scanner!, { at: sideAt(side), count }, tickets, width)
+      const { count, tailsAt, rowsAt } = blockAt(type, rows, from + block)
+      const together = joined(tickets, width)
+      const found: Found[] = []
+      const visit = (n: number, position: number, distance: number) => {
+        const { ticket, query } = together.owners[n]!
+        if (distance <= ticket.radius) found.push({ ticket, query, position, distance })
+      }
+      if (type === 'pdq') {
+        const readTails = (bytes: Uint8Array, first: number) =>
+          readAt(bytes, tailsAt + first * tailBytes(type))
+        const values = { heads: sideAt(side), tails: tailsIn, count }
+        await scanHalved(scanner!, values, readTails, together, visit)
+      } else scanner!.scan({ at: sideAt(side), count }, together, visit)
       if (found.length > 0) await addRows(readAt, rowsAt, found)
     },
   })
@@ -71,29 +87,20 @@ export async function readRows(readAt: ReadAt, at: number, count: number): Promi
   return words
 }
 
-function createPassScanner(width: 32 | 64): Scanner {
-  const scanner = createScanner(width)
-  scanner.makeRoom(2 * blockBytes)
+function createPassScanner(type: ScanType): Scanner {
+  const scanner = createScanner(signalBytes[type])
+  scanner.makeRoom(passBytes(type) - valuesAt)
   return scanner
 }
 
-function scanBlock(
-  scanner: Scanner,
-  values: { at: number; count: number },
-  tickets: readonly Ticket[],
-  width: number,
-): Found[] {
+/** All queries as one search with the widest radius, and whose each is. */
+function joined(tickets: readonly Ticket[], width: number) {
   const queries = Buffer.concat(tickets.map((ticket) => ticket.queries))
   const radius = Math.max(...tickets.map((ticket) => ticket.radius))
   const owners = tickets.flatMap((ticket) =>
     Array.from({ length: ticket.queries.length / width }, (_, query) => ({ ticket, query })),
   )
-  const found: Found[] = []
-  scanner.scan(values, { queries, radius }, (n, position, distance) => {
-    const { ticket, query } = owners[n]!
-    if (distance <= ticket.radius) found.push({ ticket, query, position, distance })
-  })
-  return found
+  return { queries, radius, owners }
 }
 
 /** One read, from the first found row to the last. */

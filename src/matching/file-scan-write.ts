@@ -5,7 +5,7 @@ import { asWords } from './bank-index-rows.ts'
 import { rowsPerSlice } from './bank-index-sweep.ts'
 import { storedRowBytes, storedRowWords } from './file-format.ts'
 import type { WriteRequest } from './file-format.ts'
-import { blockAt, rowsPerBlock } from './file-scan-block.ts'
+import { blockAt, headBytes, rowsPerBlock, tailBytes } from './file-scan-block.ts'
 import type { ScanFile, ScanType } from './file-scan-block.ts'
 import { createDraft, readFully } from './file-store.ts'
 import type { Draft, StoredFile } from './file-store.ts'
@@ -48,7 +48,7 @@ async function copyBase(
     const { at, count } = blockAt(base.type, base.rows, block)
     const bytes = new Uint8Array(count * (width + storedRowBytes))
     await readFully(base.handle, bytes, at)
-    const values = new Uint32Array(bytes.buffer, 0, (count * width) / 4)
+    const values = joinHalves(new Uint32Array(bytes.buffer, 0, (count * width) / 4), base.type)
     const rows = new Uint32Array(bytes.buffer, count * width, count * storedRowWords)
     for (let i = 0; i < count; i++) {
       if (i % rowsPerSlice === 0) await nextTurn(undefined, { signal })
@@ -58,6 +58,20 @@ async function copyBase(
       if (writer.isFull()) await writer.flush()
     }
   }
+}
+
+/** Whole values, from a block's heads and tails. */
+function joinHalves(block: Uint32Array, type: ScanType): Uint32Array {
+  const [head, tail] = [headBytes[type] / 4, tailBytes(type) / 4]
+  if (tail === 0) return block
+  const values = new Uint32Array(block.length)
+  const count = block.length / (head + tail)
+  for (let n = 0; n < count; n++) {
+    const to = n * (head + tail)
+    for (let i = 0; i < head; i++) values[to + i] = block[n * head + i]!
+    for (let i = 0; i < tail; i++) values[to + head + i] = block[count * head + n * tail + i]!
+  }
+  return values
 }
 
 type BlockWriter = {
@@ -70,16 +84,18 @@ type BlockWriter = {
 }
 
 function createBlockWriter(draft: Draft, type: ScanType): BlockWriter {
-  const width = signalBytes[type]
-  const words = width / 4
+  const [head, tail] = [headBytes[type] / 4, tailBytes(type) / 4]
   const capacity = rowsPerBlock(type)
-  const blockValues = new Uint32Array(capacity * words)
+  const heads = new Uint32Array(capacity * head)
+  const tails = new Uint32Array(capacity * tail)
   const blockRows = new Uint32Array(capacity * storedRowWords)
   let count = 0
   let written = 0
   return {
     push(values, n, signalId, contentId, bankId) {
-      for (let i = 0; i < words; i++) blockValues[count * words + i] = values[n * words + i]!
+      const from = n * (head + tail)
+      for (let i = 0; i < head; i++) heads[count * head + i] = values[from + i]!
+      for (let i = 0; i < tail; i++) tails[count * tail + i] = values[from + head + i]!
       const row = count * storedRowWords
       blockRows[row] = signalId
       blockRows[row + 1] = contentId
@@ -89,7 +105,8 @@ function createBlockWriter(draft: Draft, type: ScanType): BlockWriter {
     isFull: () => count === capacity,
     async flush() {
       if (count === 0) return
-      await draft.write(new Uint8Array(blockValues.buffer, 0, count * width))
+      await draft.write(new Uint8Array(heads.buffer, 0, count * headBytes[type]))
+      await draft.write(new Uint8Array(tails.buffer, 0, count * tailBytes(type)))
       await draft.write(new Uint8Array(blockRows.buffer, 0, count * storedRowBytes))
       written += count
       count = 0

@@ -9,13 +9,13 @@ import type { SignalBatch } from '../domain/signal-batch.ts'
 import { signalBytes } from '../domain/signal-batch.ts'
 import type { SignalFile } from './file-format.ts'
 import { headerBytes } from './file-header.ts'
-import { blockBytes } from './file-scan-block.ts'
+import { rowsPerBlock } from './file-scan-block.ts'
 import type { ScanType } from './file-scan-block.ts'
 import { createScanFormat } from './file-scan.ts'
 
 const dir = await mkdtemp(join(tmpdir(), 'blobwatch-test-scan-'))
 after(() => rm(dir, { recursive: true, force: true }))
-/** Eighteen blocks of pdq, thirty-five of clip; the last is not full. */
+/** Nine blocks of pdq, thirty-five of clip; the last is not full. */
 const count = 140_000
 
 async function* batches(type: ScanType, values: Uint8Array): AsyncGenerator<SignalBatch> {
@@ -35,8 +35,9 @@ async function write(options: Parameters<typeof createScanFormat>[0], values: Ui
 }
 
 /** Rows near the edges of blocks and of the file, with one bit turned over. */
-function planted(values: Uint8Array, width: number): { rows: number[]; queries: Uint8Array } {
-  const edge = blockBytes / width
+function planted(values: Uint8Array, type: ScanType): { rows: number[]; queries: Uint8Array } {
+  const width = signalBytes[type]
+  const edge = rowsPerBlock(type)
   const rows = [0, 1, edge - 1, edge, 2 * edge - 1, 2 * edge, count - 2, count - 1]
   const queries = Buffer.concat(rows.map((row) => values.subarray(row * width, (row + 1) * width)))
   for (let n = 0; n < rows.length; n++) queries[n * width + (n % width)]! ^= 16
@@ -60,7 +61,7 @@ for (const type of ['pdq', 'clip'] as const) {
       const width = signalBytes[type]
       const values = new Uint8Array(randomBytes(count * width))
       const { format, file } = await write({ folder: dir, type, threadsFrom }, values)
-      const { rows, queries } = planted(values, width)
+      const { rows, queries } = planted(values, type)
       const expected = rows.map((row, n) => [n, row + 1, row + 1, row + 1, 1])
       assert.deepEqual(await found(file, queries, 0), [])
       const many = await Promise.all([1, 5, 20, 31].map((radius) => found(file, queries, radius)))
@@ -91,6 +92,34 @@ test('a radius of more than 31 finds what a naive look finds', async () => {
   assert.ok(near > 100)
   assert.equal((await file.search(query, 110)).length, near)
   await file.close()
+})
+
+test('values that begin alike are told apart by their second halves, be they few or many', async () => {
+  for (const alike of [1, 4, 5, 200, 300, 16_000]) {
+    const values = new Uint8Array(randomBytes(count * 32))
+    const query = new Uint8Array(randomBytes(32))
+    const expected: number[] = []
+    // At the end of the third block; every third value is the query's, or nearly.
+    for (let n = 0; n < alike; n++) {
+      const row = 3 * rowsPerBlock('pdq') - alike + n
+      values.set(query.subarray(0, n % 3 === 0 ? 32 : 16), row * 32)
+      if (n % 3 !== 0) continue
+      values[row * 32 + 31]! ^= n % 2
+      expected.push(row + 1)
+    }
+    const { file } = await write({ folder: dir, type: 'pdq', threadsFrom: Infinity }, values)
+    for (const radius of [1, 31]) {
+      const other = Buffer.concat([randomBytes(32), query])
+      const hits = await file.search(other, radius)
+      assert.deepEqual(
+        hits.map(({ signalId }) => signalId).toSorted((x, y) => x - y),
+        expected,
+      )
+      for (const { query: asked, signalId, distance } of hits)
+        assert.deepEqual([asked, distance], [1, expected.indexOf(signalId) % 2])
+    }
+    await file.close()
+  }
 })
 
 test('a thread that dies fails its searches, and the next search starts another', async () => {

@@ -1,5 +1,5 @@
-// An index file that is scanned from one end to the other: blocks of values, each followed by its rows.
-// A search reads the values only, through the page cache; a block's rows are read when something in it was found.
+// An index file that is scanned from one end to the other: blocks of values, each followed by its rows. A search reads the
+// values' heads only, through the page cache; tails are read where a head is near, and a block's rows where something is.
 import type { Worker } from 'node:worker_threads'
 import { signalBytes } from '../domain/signal-batch.ts'
 import { storedRowWords } from './file-format.ts'
@@ -87,7 +87,7 @@ function searchHere(stored: StoredFile, type: ScanType, readAt: ReadAt): Searche
   const { rows } = stored.header
   const pass = createScanPass({ type, rows, from: 0, to: blocksOf(stored, type) }, readAt)
   return {
-    bytes: () => passBytes,
+    bytes: () => passBytes(type),
     search: (queries, radius) => pass.search(queries, radius),
     close: () => pass.idle(),
   }
@@ -102,7 +102,7 @@ function searchIn(threads: ScanThreads, { handle, header }: StoredFile, type: Sc
   const edge = (share: number) => Math.floor((share * blocks) / threads.count)
   const underWay = new Set<Promise<RowHit[][]>>()
   return {
-    bytes: () => threads.count * passBytes,
+    bytes: () => threads.count * passBytes(type),
     async search(queries, radius) {
       const shares = Array.from({ length: threads.count }, (_, share) => {
         const range = { type, rows, from: edge(share), to: edge(share + 1) }

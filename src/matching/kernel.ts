@@ -21,6 +21,20 @@ export type Kernel = {
     capacity: number,
   ): number
   /**
+   * As `scan`, for 32-byte values whose first halves lie side by side from `heads` on and their last ones from `tails` on.
+   * With `tails` 0 the first half is all that counts.
+   */
+  scanHalves(
+    heads: number,
+    tails: number,
+    from: number,
+    to: number,
+    query: number,
+    radius: number,
+    out: number,
+    capacity: number,
+  ): number
+  /**
    * Compares 1 to 32 queries with 32-byte values in one pass. Writes (query, position, distance), three u32 each, in no
    * order, and returns how many. The u32 at `next` is where to go on: `to` when all were compared. `capacity` must be
    * at least 4 x queries.

@@ -20,11 +20,16 @@ export type Rebuilder = {
   stop(): Promise<void>
 }
 
+/** What the thread works on is shared memory; its own objects are few. V8's limit would be 48 MB, reached after thousands of jobs. */
+const youngMbMax = 4
+
 /** `onWorker`: for tests, which kill it. */
 export function createRebuilder(onWorker: (worker: Worker) => void = () => {}): Rebuilder {
   let worker: Worker | undefined
   const start = () => {
-    const started = new Worker(new URL('./rebuild-worker.ts', import.meta.url))
+    const started = new Worker(new URL('./rebuild-worker.ts', import.meta.url), {
+      resourceLimits: { maxYoungGenerationSizeMb: youngMbMax },
+    })
     // An uncaught error is told before the thread has ended; what counts is the end.
     started.on('error', () => {})
     started.once('exit', () => {

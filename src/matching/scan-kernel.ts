@@ -11,6 +11,15 @@ export type Scanner = {
     search: { queries: Uint8Array; radius: number },
     visit: (query: number, position: number, distance: number) => void,
   ): void
+  /**
+   * The same for 32-byte values in halves from position `from` up to, not including, `to`; without `tails` by the first
+   * half alone. Gives up and returns false before it would visit more than `pairsMost`.
+   */
+  scanHalves(
+    values: { heads: number; tails?: number; from: number; to: number },
+    search: { queries: Uint8Array; radius: number; pairsMost?: number },
+    visit: (query: number, position: number, distance: number) => void,
+  ): boolean
 }
 
 /** One page before the values: the word that says where to go on, 32 queries, hits. */
@@ -45,6 +54,21 @@ export function createScanner(width: 32 | 64): Scanner {
         if (width === 32) scanMany(at, count, some.length / width, radius, first, visit)
         else scanOne(at, count, radius, first, visit)
       }
+    },
+    scanHalves({ heads, tails = 0, from, to }, { queries, radius, pairsMost = Infinity }, visit) {
+      let left = pairsMost
+      for (let query = 0; query < queries.length / 32; query++) {
+        bytes.set(queries.subarray(query * 32, (query + 1) * 32), queriesAt)
+        for (let at = from; at < to;) {
+          const capacity = Math.min(hitsMax, left + 1)
+          const found = kernel.scanHalves(heads, tails, at, to, queriesAt, radius, hitsAt, capacity)
+          if (found > left) return false
+          left -= found
+          for (let i = 0; i < found * 2; i += 2) visit(query, hits[i]!, hits[i + 1]!)
+          at = found === capacity ? hits[found * 2 - 2]! + 1 : to
+        }
+      }
+      return true
     },
   }
 
