@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { turnsOfHash } from '../domain/pdq-turns.ts'
 import { parseSignal, refusalOf } from './new-signal.ts'
+import { hasPictureVectors, pictureVectorsFile } from '../testing/picture-vectors.ts'
 
 const good = 'f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22'
-const realVectors = '/work/shared/data/pdq/image-vectors.json'
 
 test('a hash that says nothing about one picture is refused with the reason', () => {
   const pdq = (value: string, quality?: number) =>
@@ -36,7 +36,7 @@ test('the digests of an empty file and of no file are refused', () => {
 test('no reference hash of quality 50 or more is refused, turned or not', () => {
   const files = [
     new URL('../signals/pdq/vectors/synthetic-vectors.json', import.meta.url),
-    ...(existsSync(realVectors) ? [realVectors] : []),
+    ...(hasPictureVectors ? [pictureVectorsFile] : []),
   ]
   const hashes = files.flatMap((file) => hashesIn(JSON.parse(readFileSync(file, 'utf8')), 0))
   assert.ok(hashes.length > 50)

@@ -1,20 +1,15 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { pdqQualityMin } from './blob.ts'
 import { turnsOfHash } from './pdq-turns.ts'
+import { hasPictureVectors, pictureVectorsFile } from '../testing/picture-vectors.ts'
 import type { Turn } from './variant.ts'
 
 type Vector = { quality: number; dihedral?: Record<string, string> }
 
 const vectorsAt = new URL('../signals/pdq/vectors/synthetic-vectors.json', import.meta.url)
-// As signals/image-vectors.test.ts: somebody else's pictures, of which only hashes are read here.
-const imageVectorsAt = join(
-  process.env['BLOBWATCH_PDQ_IMAGES'] ?? join(import.meta.dirname, '../../../shared/data/pdq'),
-  'image-vectors.json',
-)
 const { vectors } = JSON.parse(readFileSync(vectorsAt, 'utf8')) as { vectors: Vector[] }
 
 /** The reference's names. */
@@ -67,8 +62,8 @@ test('comes near to the exact turns of every synthetic picture: medians lie near
 })
 
 test('comes as near to the exact turns of photographs', (t) => {
-  if (!existsSync(imageVectorsAt)) return t.skip(`no picture vectors at ${imageVectorsAt}`)
-  const images = JSON.parse(readFileSync(imageVectorsAt, 'utf8')) as {
+  if (!hasPictureVectors) return t.skip(`no picture vectors at ${pictureVectorsFile}`)
+  const images = JSON.parse(readFileSync(pictureVectorsFile, 'utf8')) as {
     reference: { fullSize: Vector }
   }[]
   const { turns, mean, p99, max } = measure(images.map(({ reference }) => reference.fullSize))
