@@ -25,8 +25,6 @@ export type ReplayPlace = {
   at: string
 }
 
-export type ReplayBlob = { cid: Hex; matches: ReplayMatch[]; places: ReplayPlace[] }
-
 export const replayLimits = {
   blobsPerPage: 500,
   /** Of one blob; a blob that was seen in more places counts with the newest of them. */

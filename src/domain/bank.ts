@@ -1,5 +1,5 @@
 // Banks of known items and what may be done when something matches them.
-import type { Hex, SignalType } from './blob.ts'
+import type { SignalType } from './blob.ts'
 import type { Variant } from './variant.ts'
 import { UsageError } from './errors.ts'
 
@@ -61,15 +61,6 @@ export type Bank = {
   class: BankClass
   confidential: boolean
   policy: BankPolicy
-}
-
-/** One stored signal of a bank, as the index holds it. */
-export type BankSignal = {
-  id: number
-  contentId: number
-  bankId: number
-  type: SignalType
-  value: Hex
 }
 
 /** A blob's signal within the bank's distance of a bank signal. Never the bank signal's value (promise 8). */

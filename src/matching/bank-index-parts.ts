@@ -5,7 +5,7 @@ import { createDigestIndex } from './digest-index.ts'
 import type { DigestType } from './digest-index.ts'
 import { createDigestFormat } from './file-digest.ts'
 import { createFilePart } from './file-part.ts'
-import type { FilePart, FilePartOptions } from './file-part.ts'
+import type { FilePartOptions } from './file-part.ts'
 import { createScanFormat } from './file-scan.ts'
 import type { ScanType } from './file-scan-block.ts'
 import type { IndexPart } from './index-part.ts'
@@ -16,9 +16,11 @@ import { createScanIndex } from './scan-index.ts'
 export type IndexLayout = { kind: 'memory' } | { kind: 'file'; dataDir: string }
 
 type PartOptions = Pick<FilePartOptions, 'generation' | 'onRebuildFailed' | 'pendingMax'>
-type Part = IndexPart & Partial<Pick<FilePart, 'reopen'>>
 
-export function createParts(layout: IndexLayout, options: PartOptions): Record<SignalType, Part> {
+export function createParts(
+  layout: IndexLayout,
+  options: PartOptions,
+): Record<SignalType, IndexPart> {
   if (layout.kind === 'memory') {
     return {
       sha256: createDigestIndex({ type: 'sha256' }),

@@ -2,7 +2,7 @@
 //
 // Promises: what Matcher says (domain/ports.ts); the tests hold it to linear-matcher.ts. A lookup answers for the
 // generation that was in force when it began; what was added or removed since may show or not. Assumes `load` before the
-// first match. In the file layout files are left behind by a crash, whole or not at all; `reopen` takes them up again.
+// first match. A crash leaves files of the file layout whole or not at all; the next load replaces them.
 import type { SignalType } from '../domain/blob.ts'
 import { signalTypes } from '../domain/blob.ts'
 import { RetryableError } from '../domain/errors.ts'
@@ -24,17 +24,9 @@ export type BankIndexOptions = {
   onRebuildFailed?: (error: unknown) => void
 }
 
-export type ReopenableIndex = BankIndex & {
-  /**
-   * Instead of `load`: takes up the files of the process before. Answers with a generation from which `apply` has to be
-   * given everything that changed (adds that are there already are passed over), or undefined: then `load`.
-   */
-  reopen(): Promise<number | undefined>
-}
-
 const nothing: IndexState = { generation: 0, disabled: new Map(), distanceMax: new Map() }
 
-export function createBankIndex(options: BankIndexOptions): ReopenableIndex {
+export function createBankIndex(options: BankIndexOptions): BankIndex {
   const { clock, layout, expected = {} } = options
   let state = nothing
   let loading = 0
@@ -51,15 +43,6 @@ export function createBankIndex(options: BankIndexOptions): ReopenableIndex {
       loading = loaded.generation
       await splitByType(batches, (type, some) => parts[type].load(some, expected[type]))
       state = loaded
-    },
-    async reopen() {
-      const generations = await Promise.all(
-        signalTypes.map((type) => parts[type].reopen?.() ?? Promise.resolve(undefined)),
-      )
-      const known = generations.filter((generation) => generation !== undefined)
-      if (known.length < generations.length) return undefined
-      state = { ...nothing, generation: Math.min(...known) }
-      return state.generation
     },
     apply(change) {
       for (const batch of change.added) parts[batch.type].add(batch)

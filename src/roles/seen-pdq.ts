@@ -3,7 +3,6 @@
 // A turn only moves and flips bits, the same ones in every hash: the distance between a blob's turned hash and one that
 // is looked for is that between the blob's own hash and the other, turned back. So only the few are turned.
 import type { Hex } from '../domain/blob.ts'
-import { turnsOfHash } from '../domain/pdq-turns.ts'
 import { turns } from '../domain/variant.ts'
 import type { Turn } from '../domain/variant.ts'
 import { createHammingScan, hashBytes } from './hamming-scan.ts'
@@ -77,10 +76,4 @@ function packedValues(wanted: readonly PdqWanted[]): Uint8Array {
   for (const [index, { value }] of wanted.entries())
     packed.set(Buffer.from(value, 'hex'), index * hashBytes)
   return packed
-}
-
-/** The hash itself and its seven turns, plainest first. */
-export function formsOf(hash: Hex): { turn: Turn; hash: Hex }[] {
-  const turned = new Map(turnsOfHash(hash).map((form) => [form.turn, form.hash]))
-  return turns.map((turn) => ({ turn, hash: turned.get(turn) ?? hash }))
 }
