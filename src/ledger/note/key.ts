@@ -4,7 +4,6 @@
 //   0x04 Ed25519 over `cosignature/v1`, a time and the text: a witness's (C2SP tlog-cosignature)
 import { fromBase64, join, toBase64, utf8 } from '../bytes.ts'
 import { sha256, verifyEd25519 } from '../platform.ts'
-import { isKeyName } from './note.ts'
 
 export const keyTypes = { log: 1, witness: 4 } as const
 export type KeyType = keyof typeof keyTypes
@@ -82,4 +81,9 @@ export function verifyKeySignature(
     default:
       throw new TypeError(`unknown type of key ${String(type satisfies never)}`)
   }
+}
+
+/** signed-note: not empty, no Unicode space, no plus. */
+export function isKeyName(name: string): boolean {
+  return name !== '' && name.isWellFormed() && !/[\s\u0085+]/u.test(name)
 }

@@ -3,7 +3,7 @@
 // Promises: what is parsed is exactly one note, or undefined; a text is handed out as verified only when a known key
 // signed it and no signature of a known key is wrong. Unknown keys and types of signatures are passed over.
 import { fromBase64, join, textOf, toBase64, utf8 } from '../bytes.ts'
-import { verifyKeySignature } from './key.ts'
+import { isKeyName, verifyKeySignature } from './key.ts'
 import type { VerifierKey } from './key.ts'
 
 export const noteLimits = { bytes: 1_000_000, signatures: 64 } as const
@@ -79,9 +79,4 @@ export function verifyNote(note: Note, keys: readonly VerifierKey[]): NoteVerdic
     kind: 'verified',
     by: [...by].map(([key, atSeconds]) => ({ key, ...(atSeconds !== undefined && { atSeconds }) })),
   }
-}
-
-/** signed-note: not empty, no Unicode space, no plus. */
-export function isKeyName(name: string): boolean {
-  return name !== '' && name.isWellFormed() && !/[\s\u0085+]/u.test(name)
 }

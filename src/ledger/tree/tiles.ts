@@ -23,8 +23,9 @@ export function* tilesOf(level: number, size: number): Generator<TileName> {
 
 /** How many levels of tiles a tree of `size` leaves has. */
 export function tileLevels(size: number): number {
-  let levels = 0
-  while (size >= 2 ** (tileHeight * levels) && size > 0) levels += 1
+  if (size === 0) return 0
+  let levels = 1
+  while (2 ** (tileHeight * levels) <= size) levels += 1
   return levels
 }
 
