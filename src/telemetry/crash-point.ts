@@ -22,6 +22,7 @@ export const crashPoints = [
   'import-apply:after',
   'keep-head:before',
   'keep-head:after',
+  'checkpoint:signed',
 ] as const
 export type CrashPoint = (typeof crashPoints)[number]
 

@@ -58,7 +58,7 @@ export function createProver(reader: TileReader, size: number): Prover {
   /** The roots of the complete subtrees over leaves [from, to); `from` is where a subtree of that many may begin. */
   const parts = (from: number, to: number): Promise<Uint8Array[]> => {
     const roots: Promise<Uint8Array>[] = []
-    for (let at = from; at < to; ) {
+    for (let at = from; at < to;) {
       const height = heightWithin(to - at)
       roots.push(subtree(height, at / 2 ** height))
       at += 2 ** height
