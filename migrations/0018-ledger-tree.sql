@@ -345,3 +345,22 @@ begin
   from subject s join account ac on ac.id = s.account, decision d
   where s.id = v_a.subject and d.id = v_a.decision;
 end $$;
+
+-- The intent names the class of the banks that caused it: what a receipt for the affected account may say of the rule.
+create or replace function note_intent(p_action bigint, p_now timestamptz) returns void
+  language sql set search_path = blobwatch, pg_temp as $$
+  insert into ledger_intake (type, actor, pub, private, account, action_id, phase, idem, at)
+  select 'action.intent', '{"kind":"system"}',
+    jsonb_build_object('action', a.id, 'kind', a.kind, 'applied', a.applied, 'revision', a.revision,
+      'decision', a.decision, 'byPerson', a.by_person, 'class', coalesce((
+        select case when bool_or(b.class = 'restricted') then 'restricted' else 'open' end
+        from action_cause x join bank_content c on c.id = x.content join bank b on b.id = c.bank
+        where x.action = a.id
+      ), 'open')),
+    jsonb_strip_nulls(jsonb_build_object('account', ac.did, 'blob', encode(s.blob_cid, 'hex'),
+      'record', case when s.collection is not null then s.collection || '/' || s.rkey end)),
+    s.account, a.id, 'intent', 'intent:' || a.idem, p_now
+  from action a join subject s on s.id = a.subject join account ac on ac.id = s.account
+  where a.id = p_action and a.intent_seq is null
+  on conflict (idem) do nothing
+$$;

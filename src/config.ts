@@ -158,6 +158,9 @@ export const settings = {
   BLOBWATCH_LEDGER_TSA_URL: {
     help: 'Address of an RFC 3161 time-stamping authority, asked once a day about the newest checkpoint.',
   },
+  BLOBWATCH_APPEAL_CONTACT: {
+    help: 'How an affected account appeals, in one sentence with an address; stands in every receipt (ledger receipt).',
+  },
   BLOBWATCH_PRINCIPAL: {
     help: 'Who a command acts as. Not set: the name of the person logged in on this machine.',
   },
@@ -209,6 +212,7 @@ export type Config = {
   dataKeyHex: string | undefined
   logName: string | undefined
   ledger: LedgerConfig
+  appealContact: string | undefined
   principal: string | undefined
   crashPoint: string | undefined
   logLevel: string
@@ -310,6 +314,7 @@ function readConfig(read: ReturnType<typeof reader>, problems: string[]): Config
     dataKeyHex: read.text('BLOBWATCH_DATA_KEY'),
     logName: read.text('BLOBWATCH_LOG_NAME'),
     ledger: readLedgerConfig(read, problems),
+    appealContact: read.text('BLOBWATCH_APPEAL_CONTACT'),
     principal: read.text('BLOBWATCH_PRINCIPAL'),
     crashPoint: read.text('BLOBWATCH_CRASH_POINT'),
     logLevel: read.required('LOG_LEVEL'),

@@ -7,7 +7,6 @@
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
 import { RetryableError } from '../domain/errors.ts'
-import type { Bell } from '../queue/bell.ts'
 import { noteFacts } from '../steps/note-facts.ts'
 import type { Fact } from '../steps/note-facts.ts'
 
@@ -32,9 +31,9 @@ export function createRecorder(options: {
   db: Database
   clock: () => number
   /** Rung when something was written that waits for its entry. */
-  intake: Pick<Bell, 'ring'>
+  intake: { ring(): void }
   /** Rings when entries were appended by this process. */
-  appended: Pick<Bell, 'wait'>
+  appended: { wait(ms: number, signal: AbortSignal): Promise<void> }
   waitMs?: number
 }): Recorder {
   const { db, clock } = options
