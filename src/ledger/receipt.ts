@@ -133,19 +133,23 @@ function readFacts(
     facts: {
       log: checkpoint.origin,
       size: checkpoint.size,
-      kind: String(first.pub?.['kind']),
+      kind: wordOf(first.pub?.['kind']),
       applied: first.pub?.['applied'] === true,
-      class: String(first.pub?.['class'] ?? 'not said'),
+      class: wordOf(first.pub?.['class']),
       byPerson: first.pub?.['byPerson'] === true,
-      intendedAt: String(first.t),
-      doneAt: String(last.t),
-      outcome: String(last.pub?.['outcome']),
+      intendedAt: wordOf(first.t),
+      doneAt: wordOf(last.t),
+      outcome: wordOf(last.pub?.['outcome']),
       account: opened['account'].value,
       opened: Object.fromEntries(
         Object.entries(opened).map(([field, { value }]) => [field, value]),
       ),
     },
   }
+}
+
+function wordOf(value: unknown): string {
+  return typeof value === 'string' ? value : 'not said'
 }
 
 /** SHA-256("modlog/commit/v1" 0x00 field 0x00 salt value), hex. */
