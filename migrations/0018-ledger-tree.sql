@@ -364,3 +364,77 @@ create or replace function note_intent(p_action bigint, p_now timestamptz) retur
   where a.id = p_action and a.intent_seq is null
   on conflict (idem) do nothing
 $$;
+
+-- The next label number. On another history of the database (a promotion, a restore) numbers above may have been given out:
+-- it jumps to milliseconds of now, beyond any of them, rather than give one twice.
+alter table label_head add column timeline text;
+create function next_label_seq(p_now timestamptz) returns bigint
+  language sql set search_path = blobwatch, pg_temp as $$
+  update label_head h set timeline = ledger_timeline(), seq = case
+    when h.timeline is distinct from ledger_timeline() and h.timeline is not null
+    then greatest(h.seq + 1, (extract(epoch from p_now) * 1000)::bigint)
+    else h.seq + 1 end
+  returning seq
+$$;
+
+-- p.outcome: done | refused | retry. A label is written here, with its sequence number, in commit order.
+create or replace function finish_v1(p jsonb) returns table (result text)
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+declare
+  v_now timestamptz := (p->>'now')::timestamptz;
+  v_a action;
+  v_s subject;
+  v_seq bigint;
+begin
+  select * into v_a from action a
+  where a.id = (p->>'action')::bigint and a.lease_token = (p->>'token')::uuid and a.state = 'sending'
+  for no key update;
+  if not found then
+    return query select 'lost';
+    return;
+  end if;
+
+  if p->>'outcome' = 'retry' then
+    update action set state = 'released', lease_token = null, lease_until = null,
+      next_at = (p->>'nextAt')::timestamptz, last_error = p->>'reason'
+    where id = v_a.id;
+    return query select 'retry';
+    return;
+  end if;
+
+  select * into v_s from subject where id = v_a.subject for no key update;
+  if p->>'outcome' = 'done' and p->'label' is not null then
+    v_seq := next_label_seq(v_now);
+    delete from label l
+    where l.src = p#>>'{label,src}' and l.uri = p#>>'{label,uri}' and l.val = p#>>'{label,val}';
+    insert into label (seq, src, uri, cid, val, neg, cts, sig, key_did, account, action_id)
+    values (v_seq, p#>>'{label,src}', p#>>'{label,uri}', p#>>'{label,cid}', p#>>'{label,val}',
+      coalesce((p#>>'{label,neg}')::boolean, false), p#>>'{label,cts}', decode(p#>>'{label,sig}', 'hex'),
+      p#>>'{label,keyDid}', v_s.account, v_a.id);
+  end if;
+
+  if v_a.kind <> 'label' and p->>'outcome' = 'done' then
+    update subject set
+      observed = case when v_a.applied then 'taken-down' else 'none' end,
+      observed_ref = p#>>'{detail,ref}',
+      observed_at = v_now,
+      standing = case
+        when standing = 'released-by-person' then standing
+        when v_a.applied then 'taken-down'
+        else 'none' end
+    where id = v_s.id;
+  end if;
+
+  update action set state = p->>'outcome', ended_at = v_now, lease_token = null, lease_until = null,
+    last_error = p->>'reason',
+    -- The label's cid is kept for its negation, which must name the same version.
+    detail = coalesce(detail, '{}') || coalesce(p->'detail', '{}')
+      || case when p->'label' is null then '{}' else jsonb_strip_nulls(jsonb_build_object('cid', p#>'{label,cid}')) end
+  where id = v_a.id;
+  perform note_v1('action.result', '{"kind":"system"}',
+    jsonb_strip_nulls(jsonb_build_object('action', v_a.id, 'outcome', p->>'outcome', 'reason', p->>'reason',
+      'detail', (p->'detail') - 'theirs', 'labelSeq', v_seq, 'attempts', v_a.attempts)),
+    -- A stranger's free text is no part of what the ledger shows.
+    jsonb_strip_nulls(jsonb_build_object('theirs', p#>>'{detail,theirs}')), v_s.account, v_a.id, 'result', 'result:' || v_a.id || ':' || (p->>'outcome'), v_now);
+  return query select p->>'outcome';
+end $$;
