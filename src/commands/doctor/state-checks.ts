@@ -11,6 +11,7 @@ import { layoutFor } from '../../service-index.ts'
 import { findDataKey } from '../data-key.ts'
 import { count } from '../output.ts'
 import type { Check, DoctorContext, Finding } from './check.ts'
+import { checkpointChecks } from './checkpoint-checks.ts'
 import { fail, inDatabase, note, ok, skip, unchecked, warn } from './check.ts'
 
 export const ledgerTail = 10_000
@@ -21,6 +22,7 @@ export const stateChecks: Check[] = [
   { id: 'data-key', group: 'ledger', run: inDatabase(dataKey) },
   { id: 'ledger-tail', group: 'ledger', run: inDatabase(verifyTail) },
   { id: 'ledger-moving', group: 'ledger', run: inDatabase(ledgerMoving) },
+  ...checkpointChecks,
   { id: 'mode', group: 'safety', run: ({ config }) => Promise.resolve(mode(config.mode)) },
   { id: 'quotas', group: 'safety', run: inDatabase(quotas) },
   { id: 'paused', group: 'safety', run: inDatabase(paused) },
