@@ -16,6 +16,8 @@ const elsewhere = [
   'import-stage:after',
   'import-apply:before',
   'import-apply:after',
+  'erase:before',
+  'erase:after',
 ]
 const counts = isLong ? [1, 2, 3] : [1]
 

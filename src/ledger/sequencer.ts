@@ -10,6 +10,8 @@ import type { Database } from '../db/client.ts'
 import type { Clock } from '../domain/ports.ts'
 import { append, waitingIntake, watchFloods } from '../steps/append.ts'
 import type { AppendEntry, Flood, Intake, LedgerHead, ReleaseLimits } from '../steps/append.ts'
+import { createAccountKeys } from './account-keys.ts'
+import type { SealFor } from './account-keys.ts'
 import { commitment, makeEntry } from './entry.ts'
 import type { DataKey } from './seal.ts'
 
@@ -38,6 +40,7 @@ export function createSequencer(options: {
   onAppended?: (appended: { entries: number; size: number; released: number }) => void
   onFlood?: (flood: Flood) => void
 }): Sequencer {
+  const accountKeys = createAccountKeys(options)
   return {
     async run(taken, signal) {
       let head = taken
@@ -59,7 +62,7 @@ export function createSequencer(options: {
           continue
         }
         const nowMs = options.clock()
-        const batch = makeBatch(intake, head, nowMs, options.dataKey)
+        const batch = makeBatch(intake, head, nowMs, await accountKeys.sealFor(accountsOf(intake)))
         const done = await append(options.db, {
           head,
           entries: batch.entries,
@@ -82,12 +85,12 @@ function makeBatch(
   intake: Intake[],
   head: LedgerHead,
   nowMs: number,
-  dataKey: DataKey,
+  sealFor: SealFor,
 ): { entries: AppendEntry[]; head: LedgerHead } {
   let { size, hash } = head
   const atMs = Math.max(head.atMs, nowMs)
   const entries = intake.map((row) => {
-    const kept = commitValues(row, size, dataKey)
+    const kept = commitValues(row, size, sealFor)
     const entry = makeEntry({
       log: head.log,
       seq: size,
@@ -111,14 +114,22 @@ function makeBatch(
   return { entries, head: { ...head, size, hash, atMs } }
 }
 
-function commitValues(row: Intake, seq: number, dataKey: DataKey) {
+/** Those that have a value to seal. */
+function accountsOf(intake: Intake[]): number[] {
+  return intake.flatMap(({ account, private: values }) =>
+    account !== null && Object.keys(values).length > 0 ? [account] : [],
+  )
+}
+
+function commitValues(row: Intake, seq: number, sealFor: SealFor) {
   const com: Record<string, string> = {}
   const sealed: AppendEntry['private'] = []
   for (const [field, value] of Object.entries(row.private)) {
     const salt = randomBytes(32)
     com[field] = commitment(field, salt, value)
     const plain = Buffer.concat([salt, Buffer.from(value, 'utf8')])
-    sealed.push({ field, account: row.account, sealed: dataKey.seal(`${seq}:${field}`, plain) })
+    const { account } = row
+    sealed.push({ field, account, sealed: sealFor(account, `${seq}:${field}`, plain) })
   }
   return { com, sealed }
 }

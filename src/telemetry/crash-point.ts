@@ -11,6 +11,8 @@ export const crashPoints = [
   'settle:after',
   'append:before',
   'append:after',
+  'account-keys:before',
+  'account-keys:after',
   'send:before',
   'send:after',
   'finish:before',
@@ -20,6 +22,8 @@ export const crashPoints = [
   'import-stage:after',
   'import-apply:before',
   'import-apply:after',
+  'erase:before',
+  'erase:after',
 ] as const
 export type CrashPoint = (typeof crashPoints)[number]
 
