@@ -16,6 +16,9 @@ const elsewhere = [
   'import-stage:after',
   'import-apply:before',
   'import-apply:after',
+  'key-set:before',
+  'key-set:moved',
+  'key-set:resealed',
   'erase:before',
   'erase:after',
 ]

@@ -35,7 +35,7 @@ export function createAccountKeys(options: { db: Database; dataKey: DataKey }) {
 
   async function makeMissing(accounts: number[]): Promise<void> {
     const set = await currentKeySet(db)
-    const setKey = dataKey.keySet(set) ?? refuseSet(set)
+    const setKey = dataKey.keySet(set) ?? refuseKeySet(set)
     crashPoint('account-keys:before')
     const rows = await callStep<{ account: number; key_set: string; sealed: Hex }[]>(
       db,
@@ -55,7 +55,7 @@ export function createAccountKeys(options: { db: Database; dataKey: DataKey }) {
 
   function keep(row: KeyRow): void {
     const opened = openAccountKey(dataKey, row)
-    if (opened === undefined) refuseSet(row.set)
+    if (opened === undefined) refuseKeySet(row.set)
     else kept.set(row.account, createSealingKey(opened))
   }
 
@@ -136,7 +136,8 @@ function readKeyRows(db: Database, accounts: number[]): Promise<KeyRow[]> {
   )
 }
 
-function refuseSet(set: string): never {
+/** This machine cannot go on with these keys. */
+export function refuseKeySet(set: string): never {
   throw new FatalError(
     `the keys of accounts are sealed with key set ${set}, which this machine does not have: copy account-keys.key ` +
       'into its data folder, or after a restore run `blobwatch restore keys`',
