@@ -17,7 +17,9 @@ create table account_key (
 create table key_set (
   one boolean primary key default true check (one),
   current text not null,
-  since timestamptz
+  since timestamptz,
+  -- True while account_key has rows. True and none: the database comes from a backup that left them out.
+  has_keys boolean not null default false
 );
 insert into key_set (current) values ('data-key');
 
@@ -44,7 +46,14 @@ declare
   v_accounts bigint[] := array(select (k->>'account')::bigint from jsonb_array_elements(p->'keys') k order by 1);
 begin
   perform 1 from account a where a.id = any (v_accounts) order by a.id for key share;
-  perform 1 from key_set s where s.current = p->>'set' for share;
+  perform 1 from key_set s where s.current = p->>'set' and s.has_keys for share;
+  if not found then
+    -- The first key of all, or the key set has moved on.
+    update key_set s set has_keys = true where s.current = p->>'set' and not s.has_keys;
+  elsif not exists (select from account_key) then
+    raise exception 'the keys of accounts are missing: this database was restored from a backup without them. Run `blobwatch restore keys` before the service starts'
+      using errcode = 'BW006';
+  end if;
   if found then
     insert into account_key as x (account, key_set, sealed)
     select k.account, p->>'set', decode(k.sealed, 'hex')
@@ -52,6 +61,7 @@ begin
     where not exists (select from account a where a.id = k.account and a.erased_at is not null)
     order by k.account
     on conflict do nothing;
+    update key_set s set has_keys = false where not exists (select from account_key);
   end if;
   return query select x.account, x.key_set, encode(x.sealed, 'hex') from account_key x where x.account = any (v_accounts);
 end $$;
@@ -115,6 +125,7 @@ create function drop_account_keys_v1(p jsonb) returns table (dropped integer)
 begin
   delete from account_key x where x.key_set <> all (array(select jsonb_array_elements_text(p->'sets')));
   get diagnostics dropped = row_count;
+  update key_set s set has_keys = exists (select from account_key);
   if (p->>'put')::integer > 0 or dropped > 0 then
     perform note_v1('account-keys.restored', actor((p->>'principal')::integer),
       jsonb_build_object('put', (p->>'put')::integer, 'dropped', dropped), null, null, null, null,
@@ -246,6 +257,7 @@ begin
   delete from ledger_private l where l.account = v_account;
   get diagnostics fields = row_count;
   delete from account_key k where k.account = v_account;
+  update key_set s set has_keys = false where s.has_keys and not exists (select from account_key);
   update account a set did = null, identity_at = null, erased_at = v_now where a.id = v_account;
   insert into erasure (account, at, entry_from, fields)
   values (v_account, v_now, coalesce((select h.size from ledger_head h), 0), erase_account_v2.fields);
