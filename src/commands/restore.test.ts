@@ -136,6 +136,7 @@ for (const whole of [false, true]) {
     const check = await restored.run(['restore', 'check', ...restoring(file)])
     assert.equal(check.code, 1)
     assert.match(check.out, /1 erased account back in the database/)
+    assert.match(check.out, /1 key missing/)
 
     const first = await restored.run(['restore', 'keys', ...restoring(file), '--json'])
     assert.equal(first.code, 0, first.err)

@@ -74,8 +74,8 @@ async function runKeys(io: Io, file: string, options: RestoreOptions): Promise<v
 
 async function runCheck(io: Io, file: string, options: RestoreOptions): Promise<void> {
   const backup = await readBackup(io, file, options)
-  await withSession(io, async ({ db }) => {
-    const state = await restoreState(db, backup)
+  await withSession(io, async ({ db, config }) => {
+    const state = await restoreState(db, config.dataDir, backup)
     const missing = state.missingErasures.length + state.missingKeys
     if (missing > 0) io.setExitCode(exitCodes.notOk)
     if (options.json === true) {

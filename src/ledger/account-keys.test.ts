@@ -1,6 +1,8 @@
 // Each account's values are sealed under its own key, made once, durable before it is used, and gone with the account.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { FatalError, RetryableError } from '../domain/errors.ts'
 import { createSequencer } from './sequencer.ts'
@@ -219,3 +221,33 @@ test('a sequencer that lost the lead after it made a key leaves a key that the n
   assert.deepEqual(after, before)
   assert.deepEqual((await world.ledger()).commitments.erased, 0)
 })
+
+for (const [point, keysLeft] of [
+  ['account-keys:before', 0],
+  ['account-keys:after', 1],
+] as const) {
+  test(`a process killed at ${point} leaves a whole key or none, and the next one uses it`, async (t) => {
+    const world = await createWorld(t)
+    const account = await seen(world, alice)
+    await note(world, account, 'a')
+    const from = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
+    const code = `
+      import { connect } from ${from('../db/client.ts')}
+      import { armCrashPoint } from ${from('../telemetry/crash-point.ts')}
+      import { createAccountKeys } from ${from('./account-keys.ts')}
+      import { createDataKey } from ${from('./seal.ts')}
+      const log = { debug() {}, info() {}, warn() {}, error() {} }
+      const db = connect(${JSON.stringify(world.database.appAddress)}, { max: 1, applicationName: 'child', log })
+      armCrashPoint('${point}', 1)
+      await createAccountKeys({ db, dataKey: createDataKey('${'5a'.repeat(32)}') }).sealFor([${account}])`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'ignore' })
+    assert.deepEqual(await once(child, 'exit'), [null, 'SIGKILL'])
+    const stored = () => world.db`select sealed from account_key`
+    const left = await stored()
+    assert.equal(left.length, keysLeft)
+    await world.sequence()
+    if (keysLeft === 1) assert.deepEqual(await stored(), left)
+    const { faults, commitments } = await world.ledger()
+    assert.deepEqual([faults, commitments.erased], [[], 0])
+  })
+}

@@ -37,7 +37,7 @@ export async function restoreKeys(
   const current = await currentKeySet(db)
   const set = dataKey.keySet(current) === undefined ? (await beginKeySet(options)).set : current
   const setKey = dataKey.keySet(set) ?? refuseKeySet(set)
-  const sets = [dataKeySet, ...readKeySets(options.dataDir).map(setName)]
+  const sets = openable(options.dataDir)
   let put = 0
   // Once at least: also without a key the numbers of later accounts have to begin after accountMax.
   for (let from = 0; from === 0 || from < backup.keys.length; from += keysPerStep) {
@@ -82,12 +82,16 @@ async function replayAll(
 export type RestoreState = {
   /** Accounts that were erased and are in the database again. */
   missingErasures: number[]
-  /** Accounts of which the backup has a key and the database none. */
+  /** Accounts of which the backup has a key and the database none that opens here. */
   missingKeys: number
 }
 
 /** What `restoreKeys` would still have to do. Reads only. */
-export async function restoreState(db: Database, backup: KeyBackup): Promise<RestoreState> {
+export async function restoreState(
+  db: Database,
+  dataDir: string,
+  backup: KeyBackup,
+): Promise<RestoreState> {
   await refuseStrangers(db, backup)
   const missing = await ask(
     'look for erasures that are missing',
@@ -104,9 +108,16 @@ export async function restoreState(db: Database, backup: KeyBackup): Promise<Res
     db<{ count: number }[]>`
       select count(*) from unnest(${backup.keys.map((row) => String(row.account))}::text[]::bigint[]) as k(account)
       join account a on a.id = k.account and a.erased_at is null
-      where not exists (select from account_key x where x.account = a.id)`,
+      where not exists (
+        select from account_key x
+        where x.account = a.id and x.key_set = any (${openable(dataDir)}::text[]))`,
   )
   return { missingErasures: missing.map((row) => row.account), missingKeys: keys?.count ?? 0 }
+}
+
+/** The key sets that this machine has. */
+function openable(dataDir: string): string[] {
+  return [dataKeySet, ...readKeySets(dataDir).map(setName)]
 }
 
 async function refuseStrangers(db: Database, backup: KeyBackup): Promise<void> {
