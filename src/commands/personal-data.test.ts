@@ -299,7 +299,7 @@ describe('legal-hold', () => {
       assert.equal(held?.held, false)
       const standing = await world.db`
         select from legal_hold h join account a on a.id = h.account where a.did = ${did}`
-      assert.equal(standing.length, held?.named === true ? 1 : 0)
+      assert.equal(standing.length, held?.named ? 1 : 0)
     }
   })
 

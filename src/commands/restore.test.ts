@@ -15,6 +15,7 @@ import { keySetFile, readKeySets } from '../ledger/key-set-file.ts'
 import { readEntries, readHead, readPrivate } from '../ledger/read-ledger.ts'
 import { createDataKey } from '../ledger/seal.ts'
 import { createVerifier } from '../ledger/verify.ts'
+import { openBackup } from '../roles/key-backup.ts'
 import { lockKeys } from '../service-roles.ts'
 import { silentLog, testDatabase } from '../testing/database.ts'
 import type { TestDatabase } from '../testing/database.ts'
@@ -124,6 +125,13 @@ for (const whole of [false, true]) {
     const file = join(home.dir, 'keys.age')
     const written = await home.run(['backup', 'keys', file, '--json'])
     assert.deepEqual(written.json(), { file, keys: 1, erasures: 2, unopened: 0 })
+    const { erasures } = await openBackup(await readFile(file), identity)
+    for (const { account, entry } of erasures) {
+      const [row] = await home.database.owner<{ bytes: Buffer }[]>`
+        select bytes from ledger_entry where seq = ${entry}`
+      const document = JSON.parse(String(row?.bytes)) as { type: string; pub: { account: number } }
+      assert.deepEqual([document.type, document.pub.account], ['account.erased', account])
+    }
 
     // A new machine has the data key, the old backup and today's file, not the old key set.
     const restored = await machine(t, backup)
@@ -245,7 +253,6 @@ test('backup keys writes only for its recipients, no DID, never over another fil
   assert.equal(again.code, 2)
   assert.match(again.err, /is there such a file already/)
   assert.deepEqual(await readFile(file), bytes)
-  const { openBackup } = await import('../roles/key-backup.ts')
   const backup = await openBackup(bytes, identity)
   assert.equal(backup.keys.length, 2)
   assert.ok(!JSON.stringify(backup).includes('did:'))
