@@ -137,6 +137,9 @@ export const settings = {
     secret: true,
     help: '64 hex digits; seals personal values in the ledger. Not set: made once and kept in the data folder. Back it up.',
   },
+  BLOBWATCH_BACKUP_RECIPIENTS: {
+    help: 'Who can open a backup of the keys of accounts: age recipients (age1…), with commas between them. Keep their identities offline.',
+  },
   BLOBWATCH_LOG_NAME: {
     help: 'Name of the ledger, for example modlog.example.com/main. Not set: from the deployment id.',
   },
@@ -210,6 +213,7 @@ export type Config = {
   decoderSlots: number
   diskFreeBytesMin: number
   dataKeyHex: string | undefined
+  backupRecipients: string[]
   logName: string | undefined
   ledger: LedgerConfig
   appealContact: string | undefined
@@ -312,6 +316,10 @@ function readConfig(read: ReturnType<typeof reader>, problems: string[]): Config
     decoderSlots: read.integer('BLOBWATCH_DECODER_SLOTS', 1, 64),
     diskFreeBytesMin: read.integer('BLOBWATCH_DISK_FREE_MB_MIN', 0, 100_000_000) * 1024 * 1024,
     dataKeyHex: read.text('BLOBWATCH_DATA_KEY'),
+    backupRecipients: (read.text('BLOBWATCH_BACKUP_RECIPIENTS') ?? '')
+      .split(',')
+      .map((recipient) => recipient.trim())
+      .filter(Boolean),
     logName: read.text('BLOBWATCH_LOG_NAME'),
     ledger: readLedgerConfig(read, problems),
     appealContact: read.text('BLOBWATCH_APPEAL_CONTACT'),
@@ -444,6 +452,9 @@ function contradictions(config: Config): string[] {
   }
   if (config.dataKeyHex !== undefined && !/^[0-9a-f]{64}$/i.test(config.dataKeyHex)) {
     problems.push('BLOBWATCH_DATA_KEY is 64 hex digits')
+  }
+  if (config.backupRecipients.some((recipient) => !/^age1[a-z0-9]{20,4000}$/.test(recipient))) {
+    problems.push('BLOBWATCH_BACKUP_RECIPIENTS is a list of age recipients: age1…,age1…')
   }
   if (config.databaseOwnerUrl !== undefined && config.databaseUrl === undefined) {
     problems.push('BLOBWATCH_DATABASE_OWNER_URL needs DATABASE_URL')

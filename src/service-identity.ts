@@ -6,6 +6,7 @@ import type { Config } from './config.ts'
 import { callStep } from './db/client.ts'
 import type { Database } from './db/client.ts'
 import { UsageError } from './domain/errors.ts'
+import { readKeySets } from './ledger/key-set-file.ts'
 import { createDataKey, generateDataKey } from './ledger/seal.ts'
 import type { DataKey } from './ledger/seal.ts'
 
@@ -24,7 +25,7 @@ export async function joinDeployment(
   nowMs: number,
 ): Promise<Identity> {
   const { keyHex, file } = await findDataKey(config)
-  const dataKey = createDataKey(keyHex)
+  const dataKey = createDataKey(keyHex, () => readKeySets(config.dataDir))
   const [row] = await callStep<{ id: string; data_key_id: string }[]>(db, 'deployment_v1', {
     id: randomUUID(),
     dataKeyId: dataKey.id,

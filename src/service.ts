@@ -12,6 +12,7 @@ import { actionKinds } from './domain/bank.ts'
 import { createLabelSigner } from './labeler/sign-label.ts'
 import { createPostgresLabelStore } from './labeler/postgres-label-store.ts'
 import { createBell } from './queue/bell.ts'
+import { ensureKeySet } from './roles/key-set.ts'
 import { openListeners } from './service-listeners.ts'
 import { openDatabase } from './service-database.ts'
 import { joinDeployment } from './service-identity.ts'
@@ -19,6 +20,7 @@ import { createHealth } from './service-health.ts'
 import { openBankBook } from './service-index.ts'
 import { openLedgerParts } from './service-ledger.ts'
 import { startRoles } from './service-roles.ts'
+import { principalId } from './steps/withdraw.ts'
 import { Decoder } from './signals/decoder.ts'
 import { createHasher } from './signals/hasher.ts'
 import { carriesBlob } from './sources/blob-walker.ts'
@@ -88,6 +90,16 @@ async function makeParts(
   )
   const db = database.app
   const identity = await joinDeployment(db, config, clock())
+  if (database.isEmbedded)
+    await ensureKeySet({
+      db,
+      address: database.appAddress,
+      dataDir: config.dataDir,
+      dataKey: identity.dataKey,
+      principal: await principalId(db, { kind: 'system', name: 'blobwatch', nowMs: clock() }),
+      nowMs: clock(),
+      log,
+    })
 
   const { book, layout } = await openBankBook({
     db,

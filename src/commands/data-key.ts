@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
 import { UsageError } from '../domain/errors.ts'
+import { readKeySets } from '../ledger/key-set-file.ts'
 import { createDataKey } from '../ledger/seal.ts'
 import type { DataKey } from '../ledger/seal.ts'
 
@@ -19,7 +20,7 @@ export async function findDataKey(
 ): Promise<DataKey | undefined> {
   const keyHex = config.dataKeyHex ?? (await readIfThere(dataKeyFile(config)))
   if (keyHex === undefined) return undefined
-  const dataKey = createDataKey(keyHex)
+  const dataKey = createDataKey(keyHex, () => readKeySets(config.dataDir))
   const [deployment] = await ask(
     'read the fingerprint of the data key',
     db<{ id: string | null }[]>`select data_key_id as id from deployment`,

@@ -3,7 +3,9 @@ import { Command } from 'commander'
 import { version } from '../version.ts'
 import { addDemo } from './demo.ts'
 import type { Io } from './io.ts'
+import { addAccount } from './account.ts'
 import { addApproval } from './approval.ts'
+import { addBackup } from './backup.ts'
 import { addBank } from './bank.ts'
 import { addCase } from './case.ts'
 import { addCluster } from './cluster.ts'
@@ -15,6 +17,7 @@ import { addHash } from './hash.ts'
 import { addHold } from './hold.ts'
 import { addKey } from './key.ts'
 import { addLedger } from './ledger.ts'
+import { addLegalHold } from './legal-hold.ts'
 import { addMatch } from './match.ts'
 import { addMigrate } from './migrate.ts'
 import { addObserve } from './observe.ts'
@@ -22,6 +25,7 @@ import { addShow } from './show.ts'
 import { addUnscannable } from './unscannable.ts'
 import { addPause } from './pause.ts'
 import { addPolicy } from './policy.ts'
+import { addRestore } from './restore.ts'
 import { addReverse } from './reverse.ts'
 import { addServe } from './serve.ts'
 import { addSimilar } from './similar.ts'
@@ -66,6 +70,11 @@ export function createProgram(io: Io): Command {
   addUnscannable(program, io)
   addGaps(program, io)
   addLedger(program, io)
+  program.commandsGroup('Personal data:')
+  addAccount(program, io)
+  addLegalHold(program, io)
+  addBackup(program, io)
+  addRestore(program, io)
   program.commandsGroup('Letting others in:')
   addKey(program, io)
   return program

@@ -49,9 +49,11 @@ export async function see(
 }
 
 /** What waits becomes entries, and what may leave is released. */
-export async function enter(database: TestDatabase): Promise<void> {
+export async function enter(
+  database: TestDatabase,
+  dataKey = createDataKey(testDataKey),
+): Promise<void> {
   const { app } = database
-  const dataKey = createDataKey(testDataKey)
   await callStep(app, 'deployment_v1', {
     id: 'test',
     dataKeyId: dataKey.id,

@@ -18,6 +18,11 @@ const elsewhere = [
   'import-apply:after',
   'keep-head:before',
   'keep-head:after',
+  'key-set:before',
+  'key-set:moved',
+  'key-set:resealed',
+  'erase:before',
+  'erase:after',
 ]
 const counts = isLong ? [1, 2, 3] : [1]
 

@@ -1,12 +1,14 @@
 // Reads the stored ledger a page at a time, with what is kept behind its commitments, for the verifier and for people.
 //
-// Promises: entries in order; a kept value that does not open with the data key is handed to the verifier as a wrong one.
+// Promises: entries in order; a kept value that does not open with its key is handed to the verifier as a wrong one, and
+// one whose account's key is gone as one that nobody can open.
 // Reads only; entries appended meanwhile are left for another time.
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
 import type { Hex } from '../domain/blob.ts'
 import { FatalError } from '../domain/errors.ts'
-import type { DataKey } from './seal.ts'
+import { accountKeyMark, openAccountKeys } from './account-keys.ts'
+import type { DataKey, SealingKey } from './seal.ts'
 import type { OpenValue, StoredEntry } from './verify.ts'
 
 export const readLimits = { entriesPerPage: 1000 } as const
@@ -54,14 +56,23 @@ export async function readPrivate(
   if (dataKey === undefined || first === undefined || last === undefined) return undefined
   const rows = await ask(
     'read what is behind commitments',
-    db<{ seq: number; field: string; sealed: Buffer }[]>`
-      select seq, field, sealed from ledger_private where seq between ${first.seq} and ${last.seq}`,
+    db<PrivateRow[]>`
+      select seq, field, account, sealed from ledger_private where seq between ${first.seq} and ${last.seq}`,
   )
-  const sealed = new Map(rows.map((row) => [`${row.seq}:${row.field}`, row.sealed]))
+  const accounts = rows.flatMap((row) => (isMarked(row) ? [row.account] : []))
+  const keys = await openAccountKeys(db, dataKey, [...new Set(accounts)])
+  const kept = new Map(rows.map((row) => [`${row.seq}:${row.field}`, row]))
   return (seq, field) => {
-    const kept = sealed.get(`${seq}:${field}`)
-    return kept && openKept(dataKey, `${seq}:${field}`, kept)
+    const row = kept.get(`${seq}:${field}`)
+    return row && openKept(dataKey, keys, row)
   }
+}
+
+type PrivateRow = { seq: number; field: string; account: number | null; sealed: Buffer }
+
+/** Sealed under its account's key, or one of the 256th part of older values that begin with the same byte. */
+function isMarked(row: PrivateRow): row is PrivateRow & { account: number } {
+  return row.account !== null && row.sealed[0] === accountKeyMark
 }
 
 /** The newest entries of a type, newest first. */
@@ -82,15 +93,25 @@ export async function newestEntries(
 
 function openKept(
   dataKey: DataKey,
-  context: string,
-  sealed: Buffer,
-): { salt: Uint8Array; value: string } {
-  try {
-    const plain = dataKey.open(context, sealed)
+  keys: ReadonlyMap<number, SealingKey>,
+  row: PrivateRow,
+): { salt: Uint8Array; value: string } | undefined {
+  const context = `${row.seq}:${row.field}`
+  const key = isMarked(row) ? keys.get(row.account) : undefined
+  const plain =
+    (key && openOr(key, context, row.sealed.subarray(1))) ?? openOr(dataKey, context, row.sealed)
+  if (plain !== undefined)
     return { salt: plain.subarray(0, saltBytes), value: plain.subarray(saltBytes).toString('utf8') }
+  if (isMarked(row) && key === undefined) return undefined
+  // Somebody changed the sealed bytes: no value is the one committed to, and the verifier says where.
+  return { salt: new Uint8Array(saltBytes), value: '' }
+}
+
+function openOr(key: SealingKey, context: string, sealed: Buffer): Buffer | undefined {
+  try {
+    return key.open(context, sealed)
   } catch (error) {
     if (!(error instanceof FatalError)) throw error
-    // Somebody changed the sealed bytes: no value is the one committed to, and the verifier says where.
-    return { salt: new Uint8Array(saltBytes), value: '' }
+    return undefined
   }
 }

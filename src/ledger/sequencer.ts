@@ -5,7 +5,6 @@
 // when nothing is released.
 // A fault here stops appending and so every action; ingest, fetch and hash go on (DATA rule 11).
 // A crash leaves whole batches or nothing.
-import { randomBytes } from 'node:crypto'
 import type { Database } from '../db/client.ts'
 import type { Clock } from '../domain/ports.ts'
 import { append, waitingIntake, watchFloods } from '../steps/append.ts'
@@ -18,11 +17,16 @@ import type {
   LedgerNode,
   ReleaseLimits,
 } from '../steps/append.ts'
+import { createAccountKeys } from './account-keys.ts'
+import type { SealFor } from './account-keys.ts'
 import { toHex } from './bytes.ts'
 import { commitment, makeEntry } from './entry.ts'
 import { openFrontier } from './frontier-store.ts'
+import { freshRandom } from './random.ts'
 import type { DataKey } from './seal.ts'
 import type { Frontier } from './tree/frontier.ts'
+
+const saltBytes = 32
 
 export const sequencerLimits = {
   batch: 500,
@@ -49,6 +53,7 @@ export function createSequencer(options: {
   onAppended?: (appended: { entries: number; size: number; released: number }) => void
   onFlood?: (flood: Flood) => void
 }): Sequencer {
+  const accountKeys = createAccountKeys(options)
   return {
     async run(taken, signal) {
       let head = taken
@@ -71,12 +76,13 @@ export function createSequencer(options: {
           continue
         }
         const nowMs = options.clock()
+        const sealFor = await accountKeys.sealFor(accountsOf(intake))
         const {
           entries,
           kept,
           nodes,
           head: next,
-        } = makeBatch(intake, { head, frontier, nowMs, dataKey: options.dataKey })
+        } = makeBatch(intake, { head, frontier, nowMs, sealFor })
         const done = await append(options.db, {
           head,
           entries,
@@ -103,9 +109,9 @@ type Batch = { entries: AppendEntry[]; kept: KeptValue[]; nodes: LedgerNode[]; h
 /** Moves the frontier on; when the append then fails, so does this sequencer, and the next reads the frontier anew. */
 function makeBatch(
   intake: Intake[],
-  input: { head: LedgerHead; frontier: Frontier; nowMs: number; dataKey: DataKey },
+  input: { head: LedgerHead; frontier: Frontier; nowMs: number; sealFor: SealFor },
 ): Batch {
-  const { head, frontier, dataKey } = input
+  const { head, frontier, sealFor } = input
   const batch: Omit<Batch, 'head'> = { entries: [], kept: [], nodes: [] }
   let { size, hash } = head
   const atMs = Math.max(head.atMs, input.nowMs)
@@ -119,7 +125,7 @@ function makeBatch(
       idem: row.idem,
       actor: row.actor,
       pub: row.pub,
-      com: commitValues(row, { seq: size, dataKey, kept: batch.kept }),
+      com: commitValues(row, { seq: size, sealFor, kept: batch.kept }),
     })
     frontier.push(entry.leaf, ({ level, index, root }) =>
       batch.nodes.push({ level, index, hash: toHex(root) }),
@@ -131,18 +137,25 @@ function makeBatch(
   return { ...batch, head: { ...head, size, hash, atMs } }
 }
 
+/** Those that have a value to seal. */
+function accountsOf(intake: Intake[]): number[] {
+  return intake.flatMap(({ account, private: values }) =>
+    account !== null && Object.keys(values).length > 0 ? [account] : [],
+  )
+}
+
 /** The commitments of an entry; what opens them goes to `kept`. */
 function commitValues(
-  row: Intake,
-  { seq, dataKey, kept }: { seq: number; dataKey: DataKey; kept: KeptValue[] },
+  { id, account, private: values }: Intake,
+  { seq, sealFor, kept }: { seq: number; sealFor: SealFor; kept: KeptValue[] },
 ): Record<string, string> {
   const com: Record<string, string> = {}
-  for (const [field, value] of Object.entries(row.private)) {
-    const salt = randomBytes(32)
+  for (const [field, value] of Object.entries(values)) {
+    const salt = freshRandom(saltBytes)
     com[field] = commitment(field, salt, value)
     const plain = Buffer.concat([salt, Buffer.from(value, 'utf8')])
-    const sealed = dataKey.seal(`${seq}:${field}`, plain)
-    kept.push({ seq, intake: row.id, field, account: row.account, sealed })
+    const sealed = sealFor(account, `${seq}:${field}`, plain)
+    kept.push({ seq, intake: id, field, account, sealed })
   }
   return com
 }

@@ -77,17 +77,27 @@ test('a deleted account is named nowhere once it is erased, and the ledger still
   assert.ok(commitments.erased > 0 && commitments.opened > 0)
 })
 
-test('what waits for its entry when an account is erased becomes one that keeps no value', async (t) => {
+test('an erasure waits until what waits for its entry is one, and names that entry', async (t) => {
   const world = await createWorld(t, { mode: 'observe' })
   await world.bank('BAD')
   await world.content('BAD', 'one')
   await world.sight([{ did: alice, bytes: 'one', rkey: 'a' }])
   while ((await world.scanDue()) > 0);
   await deleteAccount(world, alice)
-  await workRemovals(world.db, world.clock())
+  assert.equal((await workRemovals(world.db, world.clock())).accounts, 0)
+  await world.sequence()
+  assert.equal((await workRemovals(world.db, world.clock())).accounts, 1)
   assert.deepEqual(await whereNamed(world, alice), [])
   await world.sequence()
-  assert.deepEqual((await world.ledger()).faults, [])
+  const { faults, documents, commitments } = await world.ledger()
+  assert.deepEqual(faults, [])
+  assert.ok(commitments.erased > 0)
+  const decided = documents.filter((entry) => entry.type.startsWith('decision'))
+  const erased = documents.find((entry) => entry.type === 'account.erased')
+  assert.deepEqual(
+    erased?.pub['erased'],
+    decided.map((entry) => [entry.seq, entry.seq]),
+  )
 })
 
 test('an account under an open case or a legal hold stays until that is over', async (t) => {

@@ -11,6 +11,11 @@ export const crashPoints = [
   'settle:after',
   'append:before',
   'append:after',
+  'account-keys:before',
+  'account-keys:after',
+  'key-set:before',
+  'key-set:moved',
+  'key-set:resealed',
   'send:before',
   'send:after',
   'finish:before',
@@ -23,6 +28,8 @@ export const crashPoints = [
   'keep-head:before',
   'keep-head:after',
   'checkpoint:signed',
+  'erase:before',
+  'erase:after',
 ] as const
 export type CrashPoint = (typeof crashPoints)[number]
 
