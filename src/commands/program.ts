@@ -22,6 +22,7 @@ import { addShow } from './show.ts'
 import { addUnscannable } from './unscannable.ts'
 import { addPause } from './pause.ts'
 import { addPolicy } from './policy.ts'
+import { addReport } from './report.ts'
 import { addReverse } from './reverse.ts'
 import { addServe } from './serve.ts'
 import { addSimilar } from './similar.ts'
@@ -66,6 +67,7 @@ export function createProgram(io: Io): Command {
   addUnscannable(program, io)
   addGaps(program, io)
   addLedger(program, io)
+  addReport(program, io)
   program.commandsGroup('Letting others in:')
   addKey(program, io)
   return program
