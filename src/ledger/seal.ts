@@ -1,5 +1,5 @@
 // The data key: seals the personal values behind commitments, AES-256-GCM, bound to entry and field.
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
 import type { Hex } from '../domain/blob.ts'
 import { FatalError, UsageError } from '../domain/errors.ts'
 
@@ -9,6 +9,8 @@ export type DataKey = {
   seal(context: string, plain: Uint8Array): Hex
   /** Throws FatalError when the bytes were not sealed with this key for this context. */
   open(context: string, sealed: Uint8Array): Buffer
+  /** The same for the same text, and nothing without the key: a name for outsiders that reveals nothing. */
+  pseudonym(context: string, text: string): Hex
 }
 
 const nonceBytes = 12
@@ -41,6 +43,11 @@ export function createDataKey(keyHex: Hex): DataKey {
       } catch (cause) {
         throw new FatalError('a sealed value does not open with this data key', { cause })
       }
+    },
+    pseudonym(context, text) {
+      // Its own key: what seals values is used for nothing else.
+      const own = createHmac('sha256', key).update('blobwatch/pseudonym/v1').digest()
+      return createHmac('sha256', own).update(`${context}\0${text}`).digest('hex')
     },
   }
 }

@@ -42,7 +42,7 @@ export function completenessText({ completeness, gaps }: ComplianceReport): stri
     '',
     ...checkText(completeness),
     '',
-    `Scanned (the bytes were had): ${figure(total.scanned)}; of these too flat or small for a perceptual comparison: ${figure(total.lowQuality)}.`,
+    `Hashed from their bytes: ${figure(total.scanned)}; of these too flat or small for a perceptual comparison: ${figure(total.lowQuality)}. What its CID alone decides is not fetched.`,
     '',
     ...(unscannableBy.length === 0
       ? ['Nothing was unscannable.']

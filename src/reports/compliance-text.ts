@@ -7,6 +7,7 @@ import { changesText, listsText } from './record-text.ts'
 export function complianceText(report: ComplianceReport): string {
   const sections = [
     headText(report),
+    shortText(report),
     completenessText(report),
     matchesText(report),
     decisionsText(report),
@@ -61,6 +62,33 @@ function headText(report: ComplianceReport): string[] {
     ...(period.over
       ? []
       : ['', '> **The period is not over.** The numbers run up to when this was made.']),
+  ]
+}
+
+/** What a reader has to know before any table. */
+function shortText(report: ComplianceReport): string[] {
+  const { completeness, gaps, actions, people, ledger, openIntents, appeals } = report
+  const sum = (rows: readonly number[]) => rows.reduce((total, one) => total + one, 0)
+  const done = (undo: boolean) =>
+    sum(actions.filter((row) => row.undo === undo).map((row) => row.done))
+  const failed = sum(actions.map((row) => row.refused + row.dead))
+  const missing = sum(completeness.missing.map((one) => one.hours))
+  const open = sum(gaps.openNow.map((row) => row.gaps))
+  const { errorRate } = people
+  const decided = errorRate.right + errorRate.wrong
+  return [
+    '## In short',
+    '',
+    report.holds ? '- The sum holds.' : '- **THE SUM DOES NOT HOLD.**',
+    missing === 0
+      ? '- No hour is without a count.'
+      : `- **Hours without a count: ${figure(missing)}**, of all sources together.`,
+    open === 0 ? '- No gap in a stream is open.' : `- **Gaps open now: ${figure(open)}.**`,
+    ledger.checkpoint === null
+      ? '- **Anchored checkpoint: none.**'
+      : `- Anchored up to entry ${figure(ledger.checkpoint.size)} of ${figure(ledger.size)}.`,
+    `- Matches decided: ${figure(sum(report.decisions.map((row) => row.count)))}. Actions done: ${figure(done(false))}; taken back: ${figure(done(true))}; failed: ${figure(failed)}; intents open now: ${figure(sum(openIntents.map((row) => row.actions)))}.`,
+    `- Cases decided by people: ${figure(decided)}${decided === 0 ? '' : `, of which the match was wrong in ${percent(errorRate.rate)}`}. Appeals received: ${figure(appeals.received)}.`,
   ]
 }
 
@@ -277,7 +305,7 @@ function notesText(): string[] {
   return [
     '## How to check this report',
     '',
-    'Every number marked *from the ledger* can be computed again from the exported log (`ledger export`), whose entries are verified first (`ledger verify`). Docs/compliance.md says for each number which entries it is made of. Nobody is named: `p3` is a principal, `b7` a bank; the operator knows them.',
+    'Every number marked *from the ledger* can be computed again from the exported log (`ledger export`), whose entries are verified first (`ledger verify`). `docs/compliance.md` says for each number which entries it is made of. Nobody is named: `p3` is a principal, `b7` a bank; the operator knows them.',
   ]
 }
 

@@ -48,7 +48,7 @@ export function span(seconds: number): string {
     .join(' ')
 }
 
-/** To the minute, in UTC; a full day without the time. */
+/** To the minute, in UTC. */
 export function time(at: Date): string {
   const text = at.toISOString()
   return `${text.slice(0, 10)} ${text.slice(11, 16)}Z`

@@ -134,7 +134,6 @@ const hourly = fc
       ),
     ),
   )
-  .map((entries) => entries as ReportEntry[])
 
 describe('a tally', () => {
   test('of a period cut into parts, in any order of the parts, is the tally of the whole', () => {
