@@ -6,11 +6,22 @@ import { UsageError } from '../domain/errors.ts'
 
 export const linkLimits = { actions: 100_000, keptPerPage: 5_000 } as const
 
-export type ActionLinks = { decisions: number[]; actions: number[]; seqs: number[] }
+export type ActionLinks = {
+  decisions: number[]
+  actions: number[]
+  seqs: number[]
+  /** The first that happened. */
+  began: Date
+}
 
 /** Decisions of a case, the actions that they planned, and the entries of those. Throws UsageError: there is no such case. */
 export async function linksOfCase(db: Database, caseNumber: number): Promise<ActionLinks> {
-  const [found] = await ask('find the case', db`select from case_file where id = ${caseNumber}`)
+  const [found] = await ask(
+    'find the case',
+    db<{ began: Date }[]>`
+      select least(c.opened_at, (select min(d.at) from decision d where d.case_file = c.id)) as began
+      from case_file c where c.id = ${caseNumber}`,
+  )
   if (found === undefined) throw new UsageError(`there is no case ${caseNumber}`)
   const rows = await ask(
     'find what belongs to the case',
@@ -23,6 +34,7 @@ export async function linksOfCase(db: Database, caseNumber: number): Promise<Act
     decisions: [...new Set(rows.map((row) => row.decision))],
     actions: rows.flatMap(({ action }) => action ?? []),
     seqs: seqsOf(rows),
+    began: found.began,
   }
 }
 
@@ -31,6 +43,15 @@ type LinkRow = {
   action: number | null
   intent: number | null
   result: number | null
+}
+
+/** When the action was made; undefined: there is no such action. */
+export async function actionBegan(db: Database, action: number): Promise<Date | undefined> {
+  const [row] = await ask(
+    'find the action',
+    db<{ began: Date }[]>`select created_at as began from action where id = ${action}`,
+  )
+  return row?.began
 }
 
 /** The entries of these actions: intents and results. */

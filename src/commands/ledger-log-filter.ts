@@ -1,6 +1,6 @@
 // What `ledger log` is asked for, as conditions on entries: names become numbers here, once.
 import { bankNamed } from '../banks/bank-store.ts'
-import { linksOfCase, principalNamed, seqsOfActions } from '../cases/entry-links.ts'
+import { actionBegan, linksOfCase, principalNamed, seqsOfActions } from '../cases/entry-links.ts'
 import type { Database } from '../db/client.ts'
 import { UsageError } from '../domain/errors.ts'
 import type { Condition, ReadEntry } from '../ledger/find-entries.ts'
@@ -76,6 +76,7 @@ async function ofCase(db: Database, caseNumber: number): Promise<Condition> {
   return {
     needles: [`"case":${caseNumber}`, `"into":${caseNumber}`],
     seqs: new Set(links.seqs),
+    notBefore: links.began,
     test: ({ type, pub }) => {
       if (pub['case'] === caseNumber || pub['into'] === caseNumber) {
         if (type === 'decision') decisions.add(Number(pub['decision']))
@@ -97,7 +98,10 @@ function ofBank(bank: string): Condition {
 }
 
 async function ofAction(db: Database, action: number): Promise<Condition> {
+  const began = await actionBegan(db, action)
+  if (began === undefined) throw new UsageError(`there is no action ${action}`)
   return {
+    notBefore: began,
     needles: [`"action":${action}`, `"before":${action}`],
     seqs: new Set(await seqsOfActions(db, [action])),
     test: ({ type, pub }) =>

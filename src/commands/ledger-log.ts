@@ -32,6 +32,8 @@ type LogOptions = FilterOptions & {
 type Order = 'newest' | 'oldest'
 
 const followMs = 500
+/** How far the clock of whoever wrote a row may be ahead of the sequencer's. */
+const clockSkewMs = 600_000
 /** A search that looks at more than this says so before it begins, and how far it is after as many again. */
 const longSearch = 200_000
 
@@ -84,7 +86,7 @@ async function run(io: Io, options: LogOptions): Promise<void> {
     const { db } = session
     const size = (await readHead(db))?.size ?? 0
     const conditions = await readConditions(session, options)
-    const range = await rangeOf(session, options, size)
+    const range = await rangeOf(session, { options, size, conditions })
     const found = await findEntries(db, {
       range,
       conditions,
@@ -120,17 +122,27 @@ function orderOf(options: LogOptions): Order {
 
 async function rangeOf(
   { db, nowMs }: CommandSession,
-  options: LogOptions,
-  size: number,
+  input: { options: LogOptions; size: number; conditions: readonly Condition[] },
 ): Promise<Range> {
+  const { options, size } = input
   const seq = { min: 0, max: Number.MAX_SAFE_INTEGER }
   const at = async (text: string | undefined, what: string) =>
     text === undefined ? undefined : seqAtTime(db, parseMoment(text, what, nowMs()), size)
   const since = await at(options.since, '--since')
   const until = await at(options.until, '--until')
+  const began = input.conditions.flatMap(({ notBefore }) => notBefore?.getTime() ?? [])
+  const notBefore = await seqAtTime(
+    db,
+    new Date(Math.max(0, ...began.map((ms) => ms - clockSkewMs))),
+    size,
+  )
   const { before, after } = options
   return {
-    from: Math.max(since ?? 0, after === undefined ? 0 : parseWhole(after, '--after', seq) + 1),
+    from: Math.max(
+      since ?? 0,
+      notBefore,
+      after === undefined ? 0 : parseWhole(after, '--after', seq) + 1,
+    ),
     to: Math.min(until ?? size, before === undefined ? size : parseWhole(before, '--before', seq)),
   }
 }

@@ -21,11 +21,16 @@ export type ReadEntry = {
   com: Record<string, string>
 }
 
-/** What an entry must be; of an entry that holds, its bytes contain one of the needles or its number is among `seqs`. */
+/**
+ * What an entry must be; of an entry that holds, its bytes contain one of the needles or its number is among `seqs`. Without
+ * needles these numbers are all there are.
+ */
 export type Condition = {
   needles: readonly string[]
   /** Entries that hold whatever is in them: found by another way. */
   seqs: ReadonlySet<number>
+  /** No entry that holds is older. */
+  notBefore?: Date
   /** May learn from what it sees: entries come in the order of the log while they are followed. */
   test: (entry: ReadEntry, open: OpenValue | undefined) => boolean
 }
@@ -111,9 +116,12 @@ async function readWindow(
 ): Promise<StoredEntry[]> {
   const { window, limit } = options
   const wanted = options.conditions.reduce(
-    (all, { needles, seqs }) => db`${all}
-      and (seq = any (${[...seqs]}::bigint[]) or exists (
-        select from unnest(${[...needles]}::text[]) n where position(convert_to(n, 'UTF8') in bytes) > 0))`,
+    (all, { needles, seqs }) =>
+      needles.length === 0
+        ? db`${all} and seq = any (${[...seqs]}::bigint[])`
+        : db`${all} and (seq = any (${[...seqs]}::bigint[]) or exists (
+            select from unnest(${[...needles]}::text[]) n
+            where position(convert_to(n, 'UTF8') in bytes) > 0))`,
     db`true`,
   )
   return ask(

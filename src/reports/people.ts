@@ -57,14 +57,15 @@ export function sumPeople(tally: Tally, lookup: CaseLookup): People {
 
 /** Only what a person answered that waited for one: what the policy did by itself waited for nobody. */
 function waitsOf(tally: Tally, { openedMs }: CaseLookup): { seconds: number; earlier: boolean }[] {
+  const opened = Map.groupBy(tally.openings, ({ caseNumber }) => caseNumber)
   return tally.verbs.flatMap(({ caseNumber, atMs, before }) => {
     if (before !== 'open') return []
-    const openings = tally.openings
-      .filter((opening) => opening.caseNumber === caseNumber && opening.atMs <= atMs)
+    const openings = (opened.get(caseNumber) ?? [])
       .map((opening) => opening.atMs)
-    const opened = openings.length > 0 ? Math.max(...openings) : openedMs.get(caseNumber)
-    if (opened === undefined) return []
-    return [{ seconds: Math.max(0, (atMs - opened) / 1000), earlier: openings.length === 0 }]
+      .filter((openedMs) => openedMs <= atMs)
+    const since = openings.length > 0 ? Math.max(...openings) : openedMs.get(caseNumber)
+    if (since === undefined) return []
+    return [{ seconds: Math.max(0, (atMs - since) / 1000), earlier: openings.length === 0 }]
   })
 }
 
@@ -72,9 +73,11 @@ function errorRates(lastWords: readonly Verb[], tally: Tally, lookup: CaseLookup
   const total = { right: 0, wrong: 0 }
   const byType = new Map<string, typeof total>()
   const byBank = new Map<string, typeof total>()
+  const mergedInto = Map.groupBy(tally.merged, ([, into]) => into)
   for (const { caseNumber, verb } of lastWords) {
     const part = verb === 'confirm' ? 'right' : 'wrong'
-    const signals = [...signalsOf(caseNumber, tally, lookup)].map((signal) => signal.split(' '))
+    const numbers = [caseNumber, ...(mergedInto.get(caseNumber) ?? []).map(([from]) => from)]
+    const signals = [...signalsOf(numbers, tally, lookup)].map((signal) => signal.split(' '))
     total[part] += 1
     for (const [map, keys] of [
       [byBank, signals.map(([bank]) => bank)],
@@ -95,11 +98,7 @@ function errorRates(lastWords: readonly Verb[], tally: Tally, lookup: CaseLookup
 }
 
 /** Of a case and of those that were merged into it. */
-function signalsOf(caseNumber: number, tally: Tally, lookup: CaseLookup): Set<string> {
-  const numbers = [
-    caseNumber,
-    ...[...tally.merged].filter(([, into]) => into === caseNumber).map(([from]) => from),
-  ]
+function signalsOf(numbers: readonly number[], tally: Tally, lookup: CaseLookup): Set<string> {
   return new Set(
     numbers.flatMap((number) => [
       ...(tally.signals.get(number) ?? []),
