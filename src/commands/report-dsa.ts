@@ -206,7 +206,8 @@ function tell(io: Io, totals: Totals, out: string | undefined): void {
   io.out(
     `${count(statements, 'statement')} in ${count(calls, 'call')}${out === undefined ? '; nothing was written' : `, written to ${out}`}.`,
   )
-  io.out(`${count(reversals, 'restriction')} lifted in the period: the database wants to know.`)
+  if (reversals > 0)
+    io.out(`${count(reversals, 'restriction')} lifted in the period: the database wants to know.`)
   if (refused.length === 0) return
   io.out(`${count(refused.length, 'action')} without a statement:`)
   for (const { action, problems } of refused.slice(0, refusedTold))

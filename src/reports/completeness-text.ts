@@ -71,16 +71,23 @@ function checkText({ total, faults }: ComplianceReport['completeness']): string[
   ]
 }
 
-function hoursText({ missing, late }: ComplianceReport['completeness']): string[] {
+function hoursText({ missing, pending, late }: ComplianceReport['completeness']): string[] {
   const hours = missing.reduce((sum, one) => sum + one.hours, 0)
   return [
     ...(missing.length === 0
-      ? ['Every full hour of the period is counted, for every source.']
+      ? [
+          pending.length === 0
+            ? 'Every hour of the period is counted, for every source.'
+            : 'Every hour is counted that could be when this was made.',
+        ]
       : [
           `> **HOURS WITHOUT A COUNT: ${figure(hours)}.** What came by in them, if anything, is in no number of this report: the service was not running, and for longer than a day.`,
           '',
           ...spansText(missing),
         ]),
+    ...(pending.length === 0
+      ? []
+      : ['', 'Not counted yet, and in no number above:', '', ...spansText(pending)]),
     ...(late.length === 0
       ? []
       : [

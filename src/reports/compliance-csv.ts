@@ -65,6 +65,7 @@ function completenessRows({ completeness, gaps }: ComplianceReport): Row[] {
       'blobs',
     ]),
     ['completeness', 'hours without a count', hours(completeness.missing), 'hours'],
+    ['completeness', 'hours not counted yet', hours(completeness.pending), 'hours'],
     ['completeness', 'hours counted late', hours(completeness.late), 'hours'],
     ...completeness.missing.map((one): Row => [
       'hours without a count',

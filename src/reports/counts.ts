@@ -2,6 +2,8 @@
 import type { Period, ReportEntry } from './tally.ts'
 
 const hourMs = 3_600_000
+/** An hour is counted within minutes of its end: one that ended just now is not missing yet. */
+const graceMs = 15 * 60_000
 /** An hour that was counted this long after its end: nothing ran when it should have been. */
 const lateMs = hourMs
 
@@ -35,6 +37,8 @@ export type Completeness = {
   faults: string[]
   /** Full hours of the period that no entry counts. */
   missing: HourSpan[]
+  /** Hours that are not over, or ended so shortly before the report was made that their count is on its way. */
+  pending: HourSpan[]
   /** Counted when the service ran again. */
   late: HourSpan[]
   openGapsAtEnd: { source: string; gaps: number }[]
@@ -96,7 +100,8 @@ export function sumCounts(
       .map(([reason, blobs]) => ({ reason, blobs }))
       .toSorted((a, b) => b.blobs - a.blobs || (a.reason < b.reason ? -1 : 1)),
     faults,
-    missing: sources.flatMap((source) => missingOf(source, hours, input)),
+    missing: sources.flatMap((source) => uncountedOf(source, hours, input).missing),
+    pending: sources.flatMap((source) => uncountedOf(source, hours, input).pending),
     late: sources.flatMap((source) =>
       spansOf(
         source,
@@ -145,18 +150,21 @@ function faultsOf(source: string, hours: readonly HourCounts[]): string[] {
   return faults
 }
 
-function missingOf(
+function uncountedOf(
   source: string,
   hours: readonly HourCounts[],
   { period, beganMs, nowMs }: { period: Period; beganMs: number; nowMs: number },
-): HourSpan[] {
+): { missing: HourSpan[]; pending: HourSpan[] } {
   const there = new Set(hours.filter((hour) => hour.source === source).map((hour) => hour.fromMs))
-  const missing: number[] = []
+  const [missing, pending]: [number[], number[]] = [[], []]
   const first = Math.max(period.from.getTime(), Math.floor(beganMs / hourMs) * hourMs)
-  // An hour is counted some minutes after its end: the last one may be on its way.
-  const end = Math.min(period.to.getTime(), Math.floor(nowMs / hourMs) * hourMs - hourMs)
-  for (let at = first; at < end; at += hourMs) if (!there.has(at)) missing.push(at)
-  return spansOf(source, missing)
+  const end = Math.min(period.to.getTime(), nowMs)
+  for (let at = first; at < end; at += hourMs) {
+    if (there.has(at)) continue
+    if (at + hourMs + graceMs <= nowMs) missing.push(at)
+    else pending.push(at)
+  }
+  return { missing: spansOf(source, missing), pending: spansOf(source, pending) }
 }
 
 function spansOf(source: string, hoursMs: readonly number[]): HourSpan[] {

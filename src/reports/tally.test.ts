@@ -257,7 +257,7 @@ describe('the sum', () => {
 
   test('expects no count of before the log began, nor of an hour that has just ended', () => {
     const nowMs = startMs + 10 * hourMs + 1
-    const { missing } = sumCounts([], {
+    const { missing, pending } = sumCounts([], {
       period: whole,
       beganMs: startMs + 2.5 * hourMs,
       nowMs,
@@ -265,6 +265,9 @@ describe('the sum', () => {
     })
     assert.deepEqual(missing, [
       { source: 'webhook', from: new Date(startMs + 2 * hourMs), hours: 7 },
+    ])
+    assert.deepEqual(pending, [
+      { source: 'webhook', from: new Date(startMs + 9 * hourMs), hours: 2 },
     ])
   })
 })
