@@ -151,3 +151,19 @@ test('the application role writes no appeal by hand', async () => {
     { code: '42501' },
   )
 })
+
+test('an appeal whose entry cannot be written is not written down either', async () => {
+  const { owner } = database
+  await owner.unsafe(`create function no_intake() returns trigger language plpgsql as
+    $$ begin raise exception 'no room'; end $$;
+    create trigger no_intake before insert on ledger_intake for each row execute function no_intake()`)
+  const before =
+    await owner`select (select count(*) from appeal) as appeals, (select count(*) from case_event) as events`
+  const { code } = await blobwatch(['case', 'appeal', '1', '--note', 'x'])
+  assert.notEqual(code, 0)
+  const after =
+    await owner`select (select count(*) from appeal) as appeals, (select count(*) from case_event) as events`
+  assert.deepEqual([...after], [...before])
+  await owner`drop trigger no_intake on ledger_intake`
+  assert.equal((await blobwatch(['case', 'appeal', '1', '--note', 'x'])).code, 0)
+})
