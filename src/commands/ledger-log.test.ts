@@ -148,6 +148,30 @@ describe('ledger log filters', () => {
     assert.equal(await seqAtTime(database.app, new Date(0), size), 0)
   })
 
+  test('a window with more candidates than asked for is gone through to its end', async () => {
+    const cases = all.entries.filter((entry) => entry.type.startsWith('case.'))
+    const conditions = [
+      {
+        needles: ['"v":1'],
+        seqs: new Set<number>(),
+        test: ({ type }: { type: string }) => type.startsWith('case.'),
+      },
+    ]
+    for (const order of ['oldest', 'newest'] as const) {
+      const found = await findEntries(database.app, {
+        range: { from: 0, to: all.entries.length },
+        conditions,
+        limit: 2,
+        order,
+      })
+      const wanted = order === 'oldest' ? cases.slice(0, 2) : cases.toReversed().slice(0, 2)
+      assert.deepEqual(
+        found.map((entry) => entry.seq),
+        wanted.map((entry) => entry.seq),
+      )
+    }
+  })
+
   test('--follow keeps to what was asked for, also by account', async () => {
     const stop = new AbortController()
     const following = blobwatch(

@@ -241,6 +241,17 @@ describe('a compliance report', () => {
     assert.match(complianceText(report), /THE SUM DOES NOT HOLD/)
   })
 
+  test('finds the count of an hour also when it was written after the period', async (t) => {
+    const world = await busyDay(t)
+    const noon = { from: new Date('2026-11-21T12:00:00Z'), to: new Date('2026-11-21T13:00:00Z') }
+    const report = await gather(world, noon)
+    assert.equal(report.completeness.total.seen, 4)
+    assert.deepEqual(report.completeness.missing, [])
+    const { documents } = await world.ledger()
+    const before = documents.filter((entry) => entry.type !== 'counts')
+    assert.equal(report.ledger.entries, before.length, 'and nothing else of after it')
+  })
+
   test('of a log without entries is a report too', async (t) => {
     const world = await createWorld(t)
     const report = await gather(world)
