@@ -17,14 +17,16 @@ export type CaseRow = {
   banks: string[]
   /** Actions that wait for the decision. */
   held: number
+  appeals: number
+  appealsOpen: number
 }
 
-/** Open cases oldest first, others newest first. */
+/** Open cases oldest first, others newest first; with `appealed` those with an open appeal before the others. */
 export async function listCases(
   db: Database,
-  options: { state: CaseState | 'all'; limit: number; offset: number },
+  options: { state: CaseState | 'all'; appealed?: boolean; limit: number; offset: number },
 ): Promise<CaseRow[]> {
-  const { state } = options
+  const { state, appealed = false } = options
   return ask(
     'list the cases',
     db<CaseRow[]>`
@@ -35,10 +37,14 @@ export async function listCases(
         array(select distinct k.name from case_blob b join match m on m.blob_cid = b.blob_cid and m.set_aside is null
           join bank k on k.id = m.bank where b.case_file = c.id order by k.name) as banks,
         (select count(*) from case_blob b join decision d on d.blob_cid = b.blob_cid
-          join action a on a.decision = d.id where b.case_file = c.id and a.state = 'held') as held
+          join action a on a.decision = d.id where b.case_file = c.id and a.state = 'held') as held,
+        (select count(*) from appeal a where a.case_file = c.id) as appeals,
+        (select count(*) from appeal a where a.case_file = c.id and a.outcome is null) as "appealsOpen"
       from case_file c left join principal p on p.id = c.decided_by
-      where ${state} = 'all' or c.state = ${state}
-      order by case when ${state} = 'open' then c.id else -c.id end
+      where (${state} = 'all' or c.state = ${state})
+        and (not ${appealed} or exists (select from appeal a where a.case_file = c.id))
+      order by ${appealed} and not exists (select from appeal a where a.case_file = c.id and a.outcome is null),
+        case when ${state} = 'open' then c.id else -c.id end
       limit ${options.limit} offset ${options.offset}`,
   )
 }

@@ -25,7 +25,7 @@ type DecideOptions = {
   json?: boolean
 }
 
-const noteCharsMax = 2000
+export const noteCharsMax = 2000
 /** Named in one sentence; more are counted. */
 const contentsToldMax = 20
 

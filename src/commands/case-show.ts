@@ -2,6 +2,8 @@
 import type { Command } from 'commander'
 import { actionsAbout, decisionsAbout, labelsAbout, matchesOf } from '../cases/about.ts'
 import type { DecisionRow, Place } from '../cases/about.ts'
+import { appealsOf } from '../cases/appeals.ts'
+import type { AppealRow } from '../cases/appeals.ts'
 import { caseBlobs, caseHead, caseHistory } from '../cases/case-file.ts'
 import type { CaseEvent, CaseHead } from '../cases/case-file.ts'
 import { caseContents } from '../cases/feedback.ts'
@@ -70,6 +72,7 @@ export async function showCase(
   const decisions = await decisionsAbout(db, { caseNumber }, limit)
   const actions = await actionsAbout(db, { caseNumber }, limit)
   const labels = await labelsAbout(db, { caseNumber }, limit)
+  const appeals = await appealsOf(db, caseNumber)
   const history = await caseHistory(db, caseNumber)
   if (options.json === true) {
     printJson(io, {
@@ -81,6 +84,7 @@ export async function showCase(
       decisions: decisions.map(forMachines),
       actions: actions.map(forMachines),
       labels,
+      appeals,
       history,
     })
     return
@@ -96,6 +100,7 @@ export async function showCase(
     { head: 'label', cell: (row) => (row.neg ? `not ${row.val}` : row.val) },
     { head: 'on', cell: (row) => row.uri },
   ])
+  printSection(io, 'Appeals', appeals, appealColumns)
   printSection(io, 'History', history, historyColumns)
   const hidden = head.blobs - blobs.length
   if (hidden > 0) io.out(`\n${count(hidden, 'blob')} more: --limit ${pageLimits.rowsMax}`)
@@ -167,4 +172,15 @@ const historyColumns: Column<CaseEvent>[] = [
   { head: 'who', cell: (row) => row.who ?? '' },
   { head: 'what', cell: (row) => row.event },
   { head: 'note', cell: (row) => row.note ?? '' },
+]
+
+const appealColumns: Column<AppealRow>[] = [
+  { head: 'appeal', cell: (row) => row.id, align: 'right' },
+  { head: 'received', cell: (row) => shortTime(row.receivedAt) },
+  { head: 'outcome', cell: (row) => row.outcome ?? 'open' },
+  {
+    head: 'decided',
+    cell: (row) =>
+      row.resolvedAt === null ? '' : `${shortTime(row.resolvedAt)} by ${row.resolvedBy ?? ''}`,
+  },
 ]

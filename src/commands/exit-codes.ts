@@ -20,7 +20,7 @@ export const couldNotCheck = 2
 export const exitCodeMeanings: Record<keyof typeof exitCodes, string> = {
   ok: 'The command did what was asked.',
   notOk:
-    'The command worked and the answer is bad news: a check failed, the ledger does not hold, migrations are pending, or `match --exit-code` found something.',
+    'The command worked and the answer is bad news: a check failed, the ledger does not hold, a compliance report does not add up, migrations are pending, or `match --exit-code` found something.',
   usage:
     'What was typed or configured is wrong; the message says what. For `doctor`: nothing failed, but some checks could not be made.',
   internal: 'Our own state is wrong or unknown. Nothing was changed.',

@@ -55,3 +55,17 @@ export function parseSince(text: string, what: string, nowMs: number): Date {
   }
   return new Date(nowMs - parseDuration(text, what))
 }
+
+/** A moment: ISO with a zone, a day (UTC), or a span back from now. */
+export function parseMoment(text: string, what: string, nowMs: number): Date {
+  if (/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/.test(text)) {
+    const at = new Date(text)
+    if (!Number.isNaN(at.getTime())) return at
+  }
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text) || /^\d{1,6}[mhdw]$/.test(text)) {
+    return parseSince(text, what, nowMs)
+  }
+  throw new UsageError(
+    `${what} is a time like 2026-11-01T12:00Z, a day like 2026-11-01, or a span back from now (7d, 24h)`,
+  )
+}

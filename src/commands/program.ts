@@ -25,6 +25,7 @@ import { addShow } from './show.ts'
 import { addUnscannable } from './unscannable.ts'
 import { addPause } from './pause.ts'
 import { addPolicy } from './policy.ts'
+import { addReport } from './report.ts'
 import { addRestore } from './restore.ts'
 import { addReverse } from './reverse.ts'
 import { addServe } from './serve.ts'
@@ -70,6 +71,7 @@ export function createProgram(io: Io): Command {
   addUnscannable(program, io)
   addGaps(program, io)
   addLedger(program, io)
+  addReport(program, io)
   program.commandsGroup('Personal data:')
   addAccount(program, io)
   addLegalHold(program, io)

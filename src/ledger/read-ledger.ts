@@ -75,22 +75,6 @@ function isMarked(row: PrivateRow): row is PrivateRow & { account: number } {
   return row.account !== null && row.sealed[0] === accountKeyMark
 }
 
-/** The newest entries of a type, newest first. */
-export async function newestEntries(
-  db: Database,
-  options: { type: string | undefined; before: number; limit: number },
-): Promise<StoredEntry[]> {
-  const type = options.type ?? null
-  return ask(
-    'read the newest ledger entries',
-    db<StoredEntry[]>`
-      select seq, bytes, hash from ledger_entry
-      where seq < ${options.before}
-        and (${type}::text is null or convert_from(bytes, 'UTF8')::jsonb->>'type' = ${type})
-      order by seq desc limit ${options.limit}`,
-  )
-}
-
 function openKept(
   dataKey: DataKey,
   keys: ReadonlyMap<number, SealingKey>,

@@ -4,6 +4,7 @@ import {
   createCipheriv,
   createDecipheriv,
   createHash,
+  createHmac,
   createSecretKey,
   randomBytes,
 } from 'node:crypto'
@@ -17,6 +18,8 @@ export type SealingKey = {
   seal(context: string, plain: Uint8Array): Hex
   /** Throws FatalError when the bytes were not sealed with this key for this context. */
   open(context: string, sealed: Uint8Array): Buffer
+  /** The same for the same text, and nothing without the key: a name for outsiders that reveals nothing. */
+  pseudonym(context: string, text: string): Hex
 }
 
 export type DataKey = SealingKey & {
@@ -78,6 +81,11 @@ export function createSealingKey(key: Uint8Array): SealingKey {
       } catch (cause) {
         throw new FatalError('a sealed value does not open with this key', { cause })
       }
+    },
+    pseudonym(context, text) {
+      // Its own key: what seals values is used for nothing else.
+      const own = createHmac('sha256', key).update('blobwatch/pseudonym/v1').digest()
+      return createHmac('sha256', own).update(`${context}\0${text}`).digest('hex')
     },
   }
 }
