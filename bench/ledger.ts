@@ -66,7 +66,6 @@ async function appendFor(
   options: { seconds: number; signal: AbortSignal },
 ): Promise<Appended> {
   const intake = createBell()
-  const appendedBell = createBell()
   const stop = new AbortController()
   const appended: Appended = { ms: [], seconds: options.seconds, batches: 0 }
   const head = await leadLedger(db, 'bench')
@@ -74,19 +73,19 @@ async function appendFor(
   const endMs = countFromMs + options.seconds * 1000
   const isCounted = () => performance.now() >= countFromMs && performance.now() < endMs
 
+  await using recorder = createRecorder({ db, clock: Date.now, intake })
   const sequencer = createSequencer({
     db,
     clock: Date.now,
     dataKey: createDataKey(generateDataKey()),
     limits,
     wait: (ms, signal) => intake.wait(ms, signal),
-    onAppended: ({ entries }) => {
+    onAppended: ({ entries, intake: rows }) => {
       if (entries > 0 && isCounted()) appended.batches += 1
-      appendedBell.ring()
+      recorder.entered(rows)
     },
   })
   const running = sequencer.run(head, stop.signal)
-  await using recorder = createRecorder({ db, clock: Date.now, intake, appended: appendedBell })
   const call = async (caller: number) => {
     for (let n = 0; performance.now() < endMs && !options.signal.aborted; n++) {
       const startMs = performance.now()

@@ -8,27 +8,29 @@ import { createRecorder } from './recorder.ts'
 import { createDataKey, generateDataKey } from './seal.ts'
 import { createSequencer } from './sequencer.ts'
 
+const limits = {
+  takedownsPerDay: 1,
+  labelsPerDay: 1,
+  actionsPerContent: 1,
+  floodBlobs: 1_000_000,
+  floodAccounts: 1_000_000,
+  floodFactor: 5,
+}
+
 const fact = (idem: string): Fact => ({ type: 'test', idem, pub: { is: idem }, atMs: Date.now() })
 
 test('a caller goes on when its fact is an entry, and the same fact twice is one entry', async (t) => {
   const { app: db } = await testDatabase(t)
-  const [intake, appended] = [createBell(), createBell()]
-  await using recorder = createRecorder({ db, clock: Date.now, intake, appended })
+  const intake = createBell()
+  await using recorder = createRecorder({ db, clock: Date.now, intake })
   const stop = new AbortController()
   const sequencer = createSequencer({
     db,
     clock: Date.now,
     dataKey: createDataKey(generateDataKey()),
-    limits: {
-      takedownsPerDay: 1,
-      labelsPerDay: 1,
-      actionsPerContent: 1,
-      floodBlobs: 1_000_000,
-      floodAccounts: 1_000_000,
-      floodFactor: 5,
-    },
+    limits,
     wait: (ms, signal) => intake.wait(ms, signal),
-    onAppended: () => appended.ring(),
+    onAppended: (appended) => recorder.entered(appended.intake),
   })
   const running = sequencer.run(await leadLedger(db, 'test/recorder'), stop.signal)
   const facts = [...Array.from({ length: 50 }, (_, n) => fact(`fact ${n}`)), fact('fact 7')]
@@ -44,13 +46,29 @@ test('a caller goes on when its fact is an entry, and the same fact twice is one
   await running
 })
 
+test('an entry that another process makes is seen too', async (t) => {
+  const { app: db } = await testDatabase(t)
+  await using recorder = createRecorder({ db, clock: Date.now, intake: createBell() })
+  const recorded = recorder.record(fact('elsewhere'))
+  while ((await db`select from ledger_intake where idem = 'elsewhere'`).length === 0);
+  const stop = new AbortController()
+  const sequencer = createSequencer({
+    db,
+    clock: Date.now,
+    dataKey: createDataKey(generateDataKey()),
+    limits,
+    wait: async () => stop.abort(),
+  })
+  await sequencer.run(await leadLedger(db, 'test/recorder'), stop.signal)
+  await recorded
+})
+
 test('nobody goes on while the ledger does not move, and the fact waits', async (t) => {
   const { app: db } = await testDatabase(t)
   await using recorder = createRecorder({
     db,
     clock: Date.now,
     intake: createBell(),
-    appended: createBell(),
     waitMs: 50,
   })
   await assert.rejects(recorder.record(fact('waits')), /the ledger does not move/)
@@ -63,7 +81,6 @@ test('a fact that the database refuses is refused to its caller, and the next on
     db,
     clock: Date.now,
     intake: createBell(),
-    appended: createBell(),
     waitMs: 50,
   })
   // Text of Postgres holds no NUL.

@@ -4,6 +4,7 @@
 // whoever repeats it, for as long as its intake row waits. Rejects when the database does not take it, or when no entry
 // was made in time: the fact may still become one. Assumes that some process leads the ledger.
 // A crash leaves intake rows, which become entries.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
 import { RetryableError } from '../domain/errors.ts'
@@ -13,12 +14,18 @@ import type { Fact } from '../steps/note-facts.ts'
 export const recorderLimits = {
   /** Facts of one statement. */
   batch: 500,
-  /** How often the intake is looked at while nothing is heard of the sequencer. */
-  lookMs: 20,
+  /** How often the intake is looked at: another process may be the one that appends. */
+  lookMs: 250,
+  /** An entry may be made before the statement that wrote its row has answered. */
+  enteredKept: 20_000,
   waitMs: 15_000,
 } as const
 
-export type Recorder = AsyncDisposable & { record(fact: Fact): Promise<void> }
+export type Recorder = AsyncDisposable & {
+  record(fact: Fact): Promise<void>
+  /** The sequencer of this process says which intake rows have become entries: nothing has to be asked then. */
+  entered(intake: readonly number[]): void
+}
 
 type Waiting = {
   fact: Fact
@@ -32,14 +39,13 @@ export function createRecorder(options: {
   clock: () => number
   /** Rung when something was written that waits for its entry. */
   intake: { ring(): void }
-  /** Rings when entries were appended by this process. */
-  appended: { wait(ms: number, signal: AbortSignal): Promise<void> }
   waitMs?: number
 }): Recorder {
   const { db, clock } = options
   const stop = new AbortController()
   const arrived: Waiting[] = []
   const noted = new Map<number, Waiting[]>()
+  const entered = new Set<number>()
   let noting = false
 
   const note = async () => {
@@ -62,12 +68,12 @@ export function createRecorder(options: {
   }
   const keep = (id: number | undefined, waiting: Waiting) => {
     // No row of it: it was an entry before.
-    if (id === undefined) waiting.resolve()
+    if (id === undefined || entered.has(id)) waiting.resolve()
     else noted.set(id, [...(noted.get(id) ?? []), waiting])
   }
   const look = async () => {
     while (!stop.signal.aborted) {
-      await options.appended.wait(recorderLimits.lookMs, stop.signal)
+      await sleep(recorderLimits.lookMs, undefined, { signal: stop.signal }).catch(() => undefined)
       if (noted.size === 0) continue
       try {
         await settle()
@@ -80,10 +86,11 @@ export function createRecorder(options: {
   const settle = async () => {
     const asked = [...noted.keys()]
     const open = new Set(await stillWaiting(db, asked))
-    for (const id of asked.filter((one) => !open.has(one))) {
-      for (const waiting of noted.get(id) ?? []) waiting.resolve()
-      noted.delete(id)
-    }
+    for (const id of asked.filter((one) => !open.has(one))) resolve(id)
+  }
+  const resolve = (id: number) => {
+    for (const waiting of noted.get(id) ?? []) waiting.resolve()
+    noted.delete(id)
   }
   const giveUp = () => {
     for (const [id, all] of noted) {
@@ -102,6 +109,17 @@ export function createRecorder(options: {
         arrived.push({ fact, resolve, reject, untilMs })
         void note()
       }),
+    entered(intake) {
+      for (const id of intake) {
+        resolve(id)
+        entered.add(id)
+      }
+      // The oldest first: a set keeps the order of its insertions.
+      for (const id of entered) {
+        if (entered.size <= recorderLimits.enteredKept) break
+        entered.delete(id)
+      }
+    },
     async [Symbol.asyncDispose]() {
       stop.abort()
       await looking

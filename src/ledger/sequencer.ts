@@ -50,7 +50,13 @@ export function createSequencer(options: {
   limits: ReleaseLimits
   /** Ends early when something was written that waits for its entry. */
   wait: (ms: number, signal: AbortSignal) => Promise<void>
-  onAppended?: (appended: { entries: number; size: number; released: number }) => void
+  /** `intake`: the rows that are entries now. */
+  onAppended?: (appended: {
+    entries: number
+    intake: number[]
+    size: number
+    released: number
+  }) => void
   onFlood?: (flood: Flood) => void
 }): Sequencer {
   const accountKeys = createAccountKeys(options)
@@ -96,6 +102,7 @@ export function createSequencer(options: {
         releasedAtMs = nowMs
         options.onAppended?.({
           entries: entries.length,
+          intake: entries.map((entry) => entry.intake),
           size: done.size,
           released: done.released,
         })
