@@ -2,14 +2,18 @@
 import type { Command } from 'commander'
 import type { Io } from './io.ts'
 import { addLedgerExport } from './ledger-export.ts'
+import { addLedgerKey } from './ledger-key.ts'
 import { addLedgerLog } from './ledger-log.ts'
+import { addLedgerSigner } from './ledger-signer.ts'
 import { addLedgerVerify } from './ledger-verify.ts'
 
 export function addLedger(program: Command, io: Io): void {
   const command = program
     .command('ledger')
-    .description('the record of what was decided and done: verify, log, export')
+    .description('the record of what was decided and done: verify, log, export, key, signer')
   addLedgerVerify(command, io)
   addLedgerLog(command, io)
   addLedgerExport(command, io)
+  addLedgerKey(command, io)
+  addLedgerSigner(command, io)
 }

@@ -20,6 +20,8 @@ export const crashPoints = [
   'import-stage:after',
   'import-apply:before',
   'import-apply:after',
+  'keep-head:before',
+  'keep-head:after',
 ] as const
 export type CrashPoint = (typeof crashPoints)[number]
 
