@@ -6,14 +6,18 @@ import { addLedgerKey } from './ledger-key.ts'
 import { addLedgerLog } from './ledger-log.ts'
 import { addLedgerSigner } from './ledger-signer.ts'
 import { addLedgerVerify } from './ledger-verify.ts'
+import { addLedgerWitness } from './ledger-witness.ts'
 
 export function addLedger(program: Command, io: Io): void {
   const command = program
     .command('ledger')
-    .description('the record of what was decided and done: verify, log, export, key, signer')
+    .description(
+      'the record of what was decided and done: verify, log, export, key, signer, witness',
+    )
   addLedgerVerify(command, io)
   addLedgerLog(command, io)
   addLedgerExport(command, io)
   addLedgerKey(command, io)
   addLedgerSigner(command, io)
+  addLedgerWitness(command, io)
 }
