@@ -9,6 +9,8 @@ export type AccountSettings = { pdsUrl: string; did: string; password: string; t
 export type Account = {
   /** The JSON of a query that needs no session. */
   query(method: string, params: Record<string, string>, signal: AbortSignal): Promise<Json>
+  /** Begins a session and tells whose it is: whether the password works. */
+  begin(signal: AbortSignal): Promise<string>
   /** The JSON of a procedure as this account; `body` is made with its DID. Begins or renews the session as needed. */
   procedure(method: string, body: (did: string) => Json, signal: AbortSignal): Promise<Json>
 }
@@ -69,6 +71,10 @@ export function createAccount(settings: AccountSettings): Account {
   }
 
   return {
+    async begin(signal) {
+      session = await begin(signal)
+      return session.did
+    },
     async query(method, params, signal) {
       const answer = await ask(method, { params, signal })
       return sound(method, answer)

@@ -123,7 +123,7 @@ async function problemOf(
   const holds = await signed
     .verify({ signer: 0, data: asked.data.buffer, checkChain: false })
     .catch(() => false)
-  return holds === true ? undefined : 'the signature of the time stamp does not hold'
+  return holds ? undefined : 'the signature of the time stamp does not hold'
 }
 
 async function openAnswer(
@@ -135,8 +135,7 @@ async function openAnswer(
   try {
     if (fromBER(bytes).offset !== bytes.length) return 'the answer is not a time stamp'
     const { status, timeStampToken } = TimeStampResp.fromBER(bytes)
-    if (!granted.includes(status.status))
-      return `the authority refuses (status ${Number(status.status)})`
+    if (!granted.includes(status.status)) return `the authority refuses (status ${status.status})`
     if (timeStampToken?.contentType !== id_ContentType_SignedData) return 'there is no token in it'
     const signed = new SignedData({ schema: timeStampToken.content as unknown })
     const { eContent, eContentType } = signed.encapContentInfo
