@@ -6,6 +6,7 @@ import { lead } from './db/lead.ts'
 import { sqlState } from './db/failure.ts'
 import { FatalError, errorMessage } from './domain/errors.ts'
 import type { Anchor } from './ledger/anchor/anchor.ts'
+import { createAnchors } from './ledger/anchor/create-anchors.ts'
 import { baseLogName } from './ledger/log-name.ts'
 import { readHead } from './ledger/read-ledger.ts'
 import { createSequencer } from './ledger/sequencer.ts'
@@ -29,12 +30,13 @@ export type LedgerParts = { signer: LedgerSigner; anchors: Anchor[] }
 /** The name of the ledger that the database holds counts; `log` is that of one which has not begun. */
 export async function openLedgerParts(
   config: Config,
-  { db, log }: { db: Database; log: string },
+  { db, log, nowMs }: { db: Database; log: string; nowMs: () => number },
 ): Promise<LedgerParts> {
   const begun = await readHead(db)
   const name = baseLogName(begun?.log ?? log)
   const signer = await openSigner({ dataDir: config.dataDir, ...config.ledger }, name)
-  return { signer, anchors: [] }
+  const verifierKey = (origin: string) => signer.verifierKey(origin)
+  return { signer, anchors: createAnchors(config.ledger, { verifierKey, nowMs }) }
 }
 
 type Context = { parts: Parts; health: Health; stop: AbortSignal }

@@ -137,7 +137,7 @@ async function makeParts(
     database,
     db,
     identity,
-    ledger: await openLedgerParts(config, { db, log: identity.log }),
+    ledger: await openLedgerParts(config, { db, log: identity.log, nowMs: clock }),
     matcher: bankBook.matcher,
     bankBook,
     indexLayout: layout,

@@ -1,15 +1,12 @@
 // ledger key: what others pin to check our checkpoints.
 import type { Command } from 'commander'
 import { parseConfig } from '../config.ts'
-import type { Config } from '../config.ts'
 import { PermanentError, UsageError } from '../domain/errors.ts'
 import { parseVerifierKey } from '../ledger/note/key.ts'
-import { parseKey, readKeyFile } from '../ledger/signer/key-file.ts'
 import { signerKeyFile } from '../ledger/signer/open-signer.ts'
-import { createSignerClient } from '../ledger/signer/signer-client.ts'
-import { createSigner } from '../ledger/signer/signer.ts'
 import type { LedgerSigner } from '../ledger/signer/signer.ts'
 import { withExamples } from './examples.ts'
+import { findSigner } from './find-signer.ts'
 import type { Io } from './io.ts'
 import { printJson } from './output.ts'
 
@@ -30,7 +27,12 @@ export function addLedgerKey(command: Command, io: Io): void {
 }
 
 async function run(io: Io, options: KeyOptions): Promise<void> {
-  const signer = await findSigner(parseConfig(io.env, io.readFile))
+  const config = parseConfig(io.env, io.readFile)
+  const signer = await findSigner(config)
+  if (signer === undefined)
+    throw new UsageError(
+      `there is no key in ${signerKeyFile(config)} yet: it is made at the first start`,
+    )
   const own = await signer.verifierKey()
   const verifierKey =
     options.recovered === undefined ? own : await recovered(signer, own, options.recovered)
@@ -51,20 +53,4 @@ async function recovered(signer: LedgerSigner, own: string, number: string): Pro
     if (!(error instanceof PermanentError)) throw error
     throw new UsageError('--recovered is a whole number from 2', { cause: error })
   }
-}
-
-/** Reads a key, makes none: the service does at its first start. */
-async function findSigner(config: Config): Promise<LedgerSigner> {
-  const { signerSocket, signerKey } = config.ledger
-  if (signerSocket !== undefined) return createSignerClient({ path: signerSocket })
-  const file = signerKeyFile(config)
-  const key =
-    signerKey === undefined
-      ? await readKeyFile(file, 'log')
-      : parseKey(signerKey, 'log', 'BLOBWATCH_LEDGER_KEY')
-  if (key === undefined)
-    throw new UsageError(`there is no key in ${file} yet: it is made at the first start`)
-  // Only asked for its key: nothing is kept or signed.
-  const none = () => Promise.reject(new TypeError('this signer only tells its key'))
-  return createSigner({ key, keeper: { head: none, grow: none, adopt: none } })
 }

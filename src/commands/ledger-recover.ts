@@ -46,7 +46,11 @@ async function run(io: Io, session: CommandSession, options: RecoverOptions): Pr
   if (options.yes === true && reason === '')
     throw new UsageError('say what happened: --reason "…" goes into the ledger')
   const identity = await joinDeployment(db, config, session.nowMs())
-  const { signer, anchors } = await openLedgerParts(config, { db, log: identity.log })
+  const { signer, anchors } = await openLedgerParts(config, {
+    db,
+    log: identity.log,
+    nowMs: session.nowMs,
+  })
   await using lock = await openSession(database.appAddress, {
     applicationName: 'blobwatch recover',
     log,

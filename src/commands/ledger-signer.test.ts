@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { RetryableError } from '../domain/errors.ts'
 import { openCheckpoint } from '../ledger/note/checkpoint.ts'
 import { parseVerifierKey } from '../ledger/note/key.ts'
@@ -15,6 +16,7 @@ import { makeTestLog } from '../ledger/signer/log-in-test.ts'
 import { createSignerClient } from '../ledger/signer/signer-client.ts'
 import { commandLine } from './run-in-test.ts'
 
+const run = promisify(execFile)
 const blobwatch = await commandLine()
 const main = fileURLToPath(new URL('../main.ts', import.meta.url))
 const name = 'log.test/main'
@@ -90,6 +92,22 @@ describe('ledger signer', () => {
       }
     })
   }
+
+  test('on a disk that takes nothing more it signs nothing, and goes on when there is room', async () => {
+    const signer = await newSigner('full')
+    try {
+      const child = await signer.start()
+      const limit = (bytes: string) => run('prlimit', [`--pid=${child.pid}`, `--fsize=${bytes}`])
+      await limit('100:')
+      for (const size of [100, 200])
+        await assert.rejects(signer.client.sign(await log.request(0, size)), RetryableError)
+      assert.equal(await signer.client.head(name), undefined)
+      await limit('unlimited:')
+      assert.equal((await signer.client.sign(await log.request(0, 100))).kind, 'signed')
+    } finally {
+      await signer.end()
+    }
+  })
 
   test('a second one at the same socket does not start; on the same folder two sign one story', async () => {
     const signer = await newSigner('twice')

@@ -1,17 +1,17 @@
 // ledger signer: what signs checkpoints, as a process and user of its own.
-import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { FatalError, UsageError, errorMessage } from '../domain/errors.ts'
+import { UsageError } from '../domain/errors.ts'
 import { formatVerifierKey } from '../ledger/note/key.ts'
 import type { SignerKey } from '../ledger/note/signer-key.ts'
 import { adoptCheckpoint } from '../ledger/signer/adopt.ts'
 import { createHeadKeeper } from '../ledger/signer/head-keeper.ts'
-import { makeKeyFile, readKeyFile } from '../ledger/signer/key-file.ts'
+import { readKeyFile } from '../ledger/signer/key-file.ts'
 import { isOriginOf, createSigner } from '../ledger/signer/signer.ts'
 import { serveSigner } from '../ledger/signer/signer-server.ts'
 import { armFromSetting } from './crash-setting.ts'
 import { withExamples } from './examples.ts'
 import type { Io } from './io.ts'
+import { makeKey, readNote, tellError } from './ledger-serving.ts'
 import { printJson } from './output.ts'
 import { untilStopped } from './until-stopped.ts'
 
@@ -74,7 +74,7 @@ async function run(io: Io, options: RunOptions): Promise<void> {
   await using _ = await serveSigner({
     signer: createSigner({ key, keeper }),
     path: options.socket,
-    onError: (error) => io.err(`signer: ${errorMessage(error)}${causeOf(error)}`),
+    onError: (error) => tellError(io, 'signer', error),
   })
   if (options.json === true) printJson(io, { socket: options.socket, verifierKey })
   else io.out(`The signer answers at ${options.socket}.\n${verifierKey}`)
@@ -83,32 +83,4 @@ async function run(io: Io, options: RunOptions): Promise<void> {
 
 function signerOf(key: SignerKey, origin: string): SignerKey | undefined {
   return isOriginOf(key.verifier.name, origin) ? key.named(origin) : undefined
-}
-
-export async function readNote(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    throw new UsageError(`${file} cannot be read`, { cause })
-  }
-}
-
-export async function makeKey(
-  io: Io,
-  options: { name: string; type: 'log' | 'witness'; file: string; json: boolean },
-): Promise<void> {
-  const key = await makeKeyFile(options.file, options.name, options.type)
-  if (key === undefined) throw new UsageError(`${options.file} is there already and stays`)
-  const verifierKey = formatVerifierKey(key.verifier)
-  if (options.json) printJson(io, { file: options.file, verifierKey })
-  else {
-    io.out(verifierKey)
-    io.err(`The private key is in ${options.file}: whoever can read it can sign. Keep a copy.`)
-  }
-}
-
-/** Of an error of the disk the code, which says what to do about it. */
-function causeOf(error: unknown): string {
-  const cause = error instanceof Error && !(error instanceof FatalError) ? error.cause : undefined
-  return cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
 }

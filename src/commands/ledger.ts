@@ -8,6 +8,7 @@ import { addLedgerSigner } from './ledger-signer.ts'
 import { addLedgerReceipt } from './ledger-receipt.ts'
 import { addLedgerRecover } from './ledger-recover.ts'
 import { addLedgerVerify } from './ledger-verify.ts'
+import { addLedgerWitness } from './ledger-witness.ts'
 
 export function addLedger(program: Command, io: Io): void {
   const command = program
@@ -20,4 +21,5 @@ export function addLedger(program: Command, io: Io): void {
   addLedgerRecover(command, io)
   addLedgerKey(command, io)
   addLedgerSigner(command, io)
+  addLedgerWitness(command, io)
 }

@@ -1,33 +1,38 @@
-// Whoever holds checkpoints of this ledger for others: a witness, the operator's own repository, a time-stamping authority.
+// Who outside holds our heads: the port that witnesses, records and time stamps share.
+//
+// `submit` is idempotent and settles with a value for whatever the other side does; it rejects only when `prove` does.
+// `newest` rejects with RetryableError when the other side is away. Neither retries by itself, both are bounded in time
+// and bytes, both may be called concurrently. Reasons never hold what the other side sent.
 import type { NoteSignature } from '../note/note.ts'
 
+export type SubmittedHead = {
+  origin: string
+  size: number
+  root: Uint8Array
+  /** The signed note. */
+  note: string
+  /** The consistency proof from `old`, at most `size`, to `size`. */
+  prove(old: number): Promise<Uint8Array[]>
+}
+
 export type AnchorOutcome =
-  /** `body`: what is kept of it; empty for a witness, whose signature goes into the note. */
+  /** `body`: what to keep of it; empty for a witness, whose `signature` goes into the note. */
   | { kind: 'anchored'; who: string; body: Uint8Array; signature?: NoteSignature }
-  /** That party holds another ledger of this name: an alarm. */
+  /** They hold a head that ours does not continue: an alarm, never a retry. */
   | { kind: 'conflict'; who: string; theirSize: number; reason: string }
   | { kind: 'failed'; who: string; reason: string }
 
 export type Anchor = {
   kind: 'witness' | 'record' | 'timestamp'
   who: string
-  /** Not more often than this. */
   everyMs: number
-  /** What that party holds of the log; undefined: nothing, or it cannot say. Rejects with RetryableError when it is away. */
+  /** What that party holds of us; undefined: nothing, or it cannot say. */
   newest(
     origin: string,
     signal: AbortSignal,
   ): Promise<{ size: number; root?: Uint8Array } | undefined>
-  /** Safe to repeat. Never throws for what the other side does. */
-  submit(
-    head: {
-      origin: string
-      size: number
-      root: Uint8Array
-      note: string
-      /** Consistency from an older size to this one. */
-      prove(old: number): Promise<Uint8Array[]>
-    },
-    signal: AbortSignal,
-  ): Promise<AnchorOutcome>
+  submit(head: SubmittedHead, signal: AbortSignal): Promise<AnchorOutcome>
 }
+
+/** Often enough that a head is with the witnesses within the minute that the ledger promises. */
+export const anchorEveryMs = { witness: 20_000, record: 3_600_000, timestamp: 86_400_000 } as const

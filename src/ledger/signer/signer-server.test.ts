@@ -102,6 +102,7 @@ test('the socket is open to its group and to nobody else', async () => {
 test('never takes the place of a signer that lives or of a file that is no socket, but of a dead one', async () => {
   const path = join(dir, 'place')
   const first = await serveSigner({ signer, path })
+  after(() => first.close())
   await assert.rejects(serveSigner({ signer, path }), UsageError)
   // Also when the lock of the other is out of sight.
   await rm(`${path}.lock`)
