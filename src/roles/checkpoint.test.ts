@@ -201,20 +201,35 @@ describe('anchors', () => {
     assert.equal(kept?.body.toString(), '{}')
   })
 
-  test('somebody who holds another ledger of this name stops the leader', async (t) => {
+  test('somebody who proves to hold another ledger of this name stops the leader; an answer alone does not', async (t) => {
     const ledger = await ledgerInTest(t)
-    const anchors = [
-      anchorOf('witness', 'w1', () => ({
-        kind: 'conflict',
-        who: 'w1',
-        theirSize: 9,
-        reason: 'larger',
-      })),
+    const conflict = { kind: 'conflict', who: 'w1', theirSize: 9, reason: 'larger' } as const
+    const holding = (newest: Anchor['newest']) => [
+      anchorOf('witness', 'w1', () => conflict, newest),
     ]
-    await assert.rejects(
-      createCheckpointer(await ledger.grow(3), optionsOf(ledger, { anchors })).round(signal),
-      /w1 holds 9 entries of this ledger that are not these/,
+    const head = await ledger.grow(3)
+    const round = (anchors: Anchor[]) =>
+      createCheckpointer(head, optionsOf(ledger, { anchors })).round(signal)
+    const stops = /w1 holds \d entries of this ledger that are not these/
+    await assert.rejects(round(holding(async () => ({ size: 9 }))), stops)
+    await assert.rejects(round(holding(async () => ({ size: 2, root: new Uint8Array(32) }))), stops)
+    // Whoever stands between us and the witness can say 409; the signed head is what the witness itself shows.
+    const own = await ledger.signer.head(logInTest)
+    await round(holding(async () => ({ size: 3, root: own!.root })))
+    await round(holding(async () => undefined))
+    await round(holding(async () => Promise.reject(new RetryableError('away'))))
+  })
+
+  test('a signer that forgot what it signed is not asked to begin anew', async (t) => {
+    const ledger = await ledgerInTest(t)
+    const other = await ledgerInTest(t)
+    await createCheckpointer(await ledger.grow(3), optionsOf(ledger)).round(signal)
+    const forgot = createCheckpointer(
+      await ledger.grow(1),
+      optionsOf(ledger, { signer: other.signer }),
     )
+    await assert.rejects(forgot.round(signal), /has forgotten what it signed/)
+    assert.equal(await other.signer.head(logInTest), undefined)
   })
 
   test('each is asked no more often than it wants', async (t) => {

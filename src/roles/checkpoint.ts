@@ -18,7 +18,7 @@ import type { Frontier } from '../ledger/tree/frontier.ts'
 import { leafHashOf } from '../ledger/tree/hash.ts'
 import { createProver } from '../ledger/tree/prove.ts'
 import { sleep } from '../queue/run-loop.ts'
-import { putCheckpoint } from '../steps/checkpoints.ts'
+import { newestCheckpoint, putCheckpoint } from '../steps/checkpoints.ts'
 import type { KeptAnchor } from '../steps/checkpoints.ts'
 import { crashPoint } from '../telemetry/crash-point.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -78,9 +78,13 @@ export function createCheckpointer(
   let keptSize = 0
 
   const sign = async (): Promise<Signed | undefined> => {
-    const old = await signer.head(head.log)
     const size = await storedSize(db)
     if (size === keptSize) return undefined
+    const old = await signer.head(head.log)
+    if (old === undefined && (await newestCheckpoint(db, { origin: head.log })) !== undefined)
+      throw new FatalError(
+        `the signer has forgotten what it signed of ${head.log}: see ledger signer --adopt`,
+      )
     const prover = createProver(createTileReader(db), size)
     if (stored === undefined || stored.size() !== (old?.size ?? 0)) stored = await resume(db, old)
     await readBack(db, stored, size)
@@ -102,6 +106,7 @@ export function createCheckpointer(
       root,
       note: answer.note,
       prove: (asked) => prover.consistency(asked, size),
+      rootAt: (asked) => prover.rootAt(asked),
     }
   }
 
@@ -139,7 +144,7 @@ export function createCheckpointer(
       const outcomes = await Promise.all(
         due.map(async (anchor) => ({ anchor, outcome: await submit(anchor, signed, signal) })),
       )
-      const taken = judge(outcomes, options.log)
+      const taken = await judge(outcomes, { signed, log: options.log, signal })
       for (const { anchor } of taken) submittedMs.set(anchor, clock())
       if (taken.length > 0) await put(signed, withSignatures(signed.note, taken), taken.map(keptOf))
     },
@@ -152,6 +157,7 @@ type Signed = {
   root: Uint8Array
   note: string
   prove: (old: number) => Promise<Uint8Array[]>
+  rootAt: (size: number) => Promise<Uint8Array>
 }
 type Taken = { anchor: Anchor; outcome: Extract<AnchorOutcome, { kind: 'anchored' }> }
 
@@ -202,32 +208,45 @@ async function submit(anchor: Anchor, signed: Signed, signal: AbortSignal): Prom
   }
 }
 
-/** What was taken; throws when somebody holds another ledger of this name. */
-function judge(
+type Judging = { signed: Signed; log: Pick<Log, 'warn'>; signal: AbortSignal }
+
+/** What was taken; throws when somebody proves to hold another ledger of this name. */
+async function judge(
   outcomes: readonly { anchor: Anchor; outcome: AnchorOutcome }[],
-  log: Pick<Log, 'warn'>,
-): Taken[] {
+  judging: Judging,
+): Promise<Taken[]> {
   const taken: Taken[] = []
   for (const { anchor, outcome } of outcomes) {
-    switch (outcome.kind) {
-      case 'anchored':
-        taken.push({ anchor, outcome })
-        break
-      case 'failed':
-        log.warn('an anchor did not take the checkpoint', {
-          component: anchor.kind,
-          reason: outcome.reason,
-        })
-        break
-      case 'conflict':
-        throw new FatalError(
-          `${outcome.who} holds ${outcome.theirSize} entries of this ledger that are not these: ${outcome.reason}`,
-        )
-      default:
-        throw new TypeError(`unknown outcome ${String(outcome satisfies never)}`)
+    if (outcome.kind === 'anchored') {
+      taken.push({ anchor, outcome })
+      continue
     }
+    if (outcome.kind === 'conflict') await confirmConflict(anchor, outcome, judging)
+    judging.log.warn('an anchor did not take the checkpoint', {
+      component: anchor.kind,
+      reason: outcome.reason,
+    })
   }
   return taken
+}
+
+/** Its answer alone may be anybody's on the way: only what it holds under our own signature stops the ledger. */
+async function confirmConflict(
+  anchor: Anchor,
+  outcome: Extract<AnchorOutcome, { kind: 'conflict' }>,
+  { signed, signal }: Judging,
+): Promise<void> {
+  const within = AbortSignal.any([signal, AbortSignal.timeout(checkpointLimits.submitMs)])
+  const known = await anchor.newest(signed.origin, within).catch(() => undefined)
+  if (known === undefined) return
+  const differs =
+    known.size <= signed.size &&
+    known.root !== undefined &&
+    !sameBytes(await signed.rootAt(known.size), known.root)
+  if (known.size > signed.size || differs)
+    throw new FatalError(
+      `${outcome.who} holds ${known.size} entries of this ledger that are not these: ${outcome.reason}`,
+    )
 }
 
 function withSignatures(note: string, taken: readonly Taken[]): string {
