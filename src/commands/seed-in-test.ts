@@ -113,6 +113,7 @@ async function scanned(
           administered: true,
         },
         canLabel: false,
+        canPreserve: false,
       }),
     })),
   }

@@ -16,6 +16,11 @@ const elsewhere = [
   'import-stage:after',
   'import-apply:before',
   'import-apply:after',
+  // With a vault: src/crash/evidence.test.ts.
+  'evidence:planned',
+  'evidence:stored',
+  'evidence:removed',
+  'note:after',
 ]
 const counts = isLong ? [1, 2, 3] : [1]
 

@@ -3,6 +3,7 @@ import { ask } from '../db/client.ts'
 import type { Parts } from '../service.ts'
 
 export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'telemetry' | 'clock'>) {
+  const anHourAgo = new Date(clock() - 3600 * 1000)
   const [row] = await ask(
     'measure the levels',
     db<
@@ -13,6 +14,8 @@ export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'tele
         held: number
         dead: number
         entries: number
+        evidence: number
+        overdue: number
       }[]
     >`
       select
@@ -21,7 +24,11 @@ export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'tele
         (select min(created_at) from job where kind = 'scan') as oldest,
         (select count(*) from action where state = 'held') as held,
         (select count(*) from action where state = 'dead') as dead,
-        (select coalesce(max(size), 0) from ledger_head) as entries`,
+        (select coalesce(max(size), 0) from ledger_head) as entries,
+        (select count(*) from evidence where state <> 'destroyed') as evidence,
+        (select count(*) from evidence e where e.state <> 'destroyed' and not evidence_held(e) and (
+          e.going_at < ${anHourAgo} or e.state = 'kept' and e.working_until < ${anHourAgo}
+          or e.sealed_until < ${anHourAgo} and evidence_sealed_until(e) < ${anHourAgo})) as overdue`,
   )
   if (row === undefined) return
   telemetry.measured({
@@ -32,5 +39,7 @@ export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'tele
     blobwatch_actions_held: row.held,
     blobwatch_actions_dead: row.dead,
     blobwatch_ledger_entries: row.entries,
+    blobwatch_evidence_kept: row.evidence,
+    blobwatch_evidence_overdue: row.overdue,
   })
 }

@@ -20,6 +20,10 @@ export const crashPoints = [
   'import-stage:after',
   'import-apply:before',
   'import-apply:after',
+  'evidence:planned',
+  'evidence:stored',
+  'evidence:removed',
+  'note:after',
 ] as const
 export type CrashPoint = (typeof crashPoints)[number]
 
