@@ -12,6 +12,7 @@ import type { Log } from '../telemetry/log.ts'
 import { fail, groups, note, runCheck, skip } from './doctor/check.ts'
 import type { Check, DoctorContext, Finding, Group, Result } from './doctor/check.ts'
 import { databaseChecks } from './doctor/database-checks.ts'
+import { evidenceChecks } from './doctor/evidence-checks.ts'
 import { machineChecks } from './doctor/machine-checks.ts'
 import { networkChecks } from './doctor/network-checks.ts'
 import { stateChecks } from './doctor/state-checks.ts'
@@ -22,7 +23,13 @@ import { printJson } from './output.ts'
 
 type DoctorOptions = { offline?: boolean; only?: string; json?: boolean }
 
-const checks: Check[] = [...machineChecks, ...databaseChecks, ...networkChecks, ...stateChecks]
+const checks: Check[] = [
+  ...machineChecks,
+  ...databaseChecks,
+  ...networkChecks,
+  ...stateChecks,
+  ...evidenceChecks,
+]
 /** Where every check, or nearly every one, reads the database. */
 const databaseGroups: Group[] = ['database', 'banks', 'ledger', 'safety']
 

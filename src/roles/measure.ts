@@ -1,9 +1,9 @@
 // Levels that only the database knows, for /metrics.
 import { ask } from '../db/client.ts'
+import { evidenceLevels } from '../evidence/evidence-rows.ts'
 import type { Parts } from '../service.ts'
 
 export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'telemetry' | 'clock'>) {
-  const anHourAgo = new Date(clock() - 3600 * 1000)
   const [row] = await ask(
     'measure the levels',
     db<
@@ -14,8 +14,6 @@ export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'tele
         held: number
         dead: number
         entries: number
-        evidence: number
-        overdue: number
       }[]
     >`
       select
@@ -24,13 +22,10 @@ export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'tele
         (select min(created_at) from job where kind = 'scan') as oldest,
         (select count(*) from action where state = 'held') as held,
         (select count(*) from action where state = 'dead') as dead,
-        (select coalesce(max(size), 0) from ledger_head) as entries,
-        (select count(*) from evidence where state <> 'destroyed') as evidence,
-        (select count(*) from evidence e where e.state <> 'destroyed' and not evidence_held(e) and (
-          e.going_at < ${anHourAgo} or e.state = 'kept' and e.working_until < ${anHourAgo}
-          or e.sealed_until < ${anHourAgo} and evidence_sealed_until(e) < ${anHourAgo})) as overdue`,
+        (select coalesce(max(size), 0) from ledger_head) as entries`,
   )
   if (row === undefined) return
+  const evidence = await evidenceLevels(db, clock())
   telemetry.measured({
     blobwatch_open_gaps: row.gaps,
     blobwatch_backlog_jobs: row.backlog,
@@ -39,7 +34,7 @@ export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'tele
     blobwatch_actions_held: row.held,
     blobwatch_actions_dead: row.dead,
     blobwatch_ledger_entries: row.entries,
-    blobwatch_evidence_kept: row.evidence,
-    blobwatch_evidence_overdue: row.overdue,
+    blobwatch_evidence_kept: evidence.kept + evidence.sealed,
+    blobwatch_evidence_overdue: evidence.overdue,
   })
 }
