@@ -128,7 +128,7 @@ test('one file that the store refuses for good does not keep the others', async 
   await world.settle()
   const [first] = await world.rows()
   await world.caseState(first?.case_file ?? 0, 'released')
-  const { remove } = world.store
+  const remove = world.store.remove.bind(world.store)
   world.store.remove = async (name, signal) => {
     if (name === first?.working_object) throw new PermanentError('no')
     return remove(name, signal)
@@ -225,6 +225,20 @@ test('a machine does not approve, a rejected request destroys nothing, and a leg
   await assert.rejects(askToDestroy(db, ask), /legal hold/)
   assert.deepEqual((await world.sweep()).ended, [])
   assert.equal(here(world).length, 2)
+})
+
+test('a bucket that keeps versions is not said to have destroyed', async (t) => {
+  const { world, row } = await withOne(t)
+  await world.caseState(row.case_file, 'released')
+  const remove = world.store.remove.bind(world.store)
+  Object.assign(world.store, { kind: 's3' })
+  world.store.remove = async (name, signal) => {
+    await remove(name, signal)
+    return { versionsKept: name === row.sealed_object }
+  }
+  await world.sweep()
+  const [entry] = await world.entries('evidence.destroyed')
+  assert.equal(entry?.pub['method'], 's3-hidden-versions-kept')
 })
 
 test('the application may not change evidence but by its steps', async (t) => {
