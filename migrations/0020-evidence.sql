@@ -101,8 +101,8 @@ create function evidence_case_finished(e evidence) returns boolean
 $$;
 
 -- p: cid, retro, now, places [{account, sealed, working}]. Gives out names for the accounts of which nothing is kept yet;
--- case_file: where it is known before the decision. since: since when these decisions wait for their evidence.
-create function plan_evidence_v1(p jsonb) returns table (id bigint, account bigint, case_file integer, since timestamptz)
+-- case_file: where it is known before the decision.
+create function plan_evidence_v1(p jsonb) returns table (id bigint, account bigint, case_file integer)
   language plpgsql security definer set search_path = blobwatch, pg_temp as $$
 #variable_conflict use_column
 declare
@@ -120,8 +120,7 @@ begin
     )
     select n.id, n.account, coalesce(
         (select cb.case_file from case_blob cb where cb.blob_cid = v_cid),
-        (select c.id from case_file c where c.key = 'retro:' || (p->>'retro') and c.state = 'open')),
-      (select w.since from evidence_wait w where w.blob_cid = v_cid)
+        (select c.id from case_file c where c.key = 'retro:' || (p->>'retro') and c.state = 'open'))
     from planned n order by n.id;
 end $$;
 

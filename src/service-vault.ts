@@ -1,5 +1,5 @@
 // The store that the settings name.
-import type { EvidenceConfig } from './config.ts'
+import type { EvidenceConfig } from './config-evidence.ts'
 import type { EvidenceStore } from './domain/ports.ts'
 import { createDiskStore } from './evidence/disk-store.ts'
 import { createS3Store } from './evidence/s3-store.ts'

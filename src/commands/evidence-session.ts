@@ -1,6 +1,6 @@
 // What the verbs of the vault share: its settings, its store, reasons, and a new file for what is given out.
 import { open, rm } from 'node:fs/promises'
-import type { EvidenceConfig } from '../config.ts'
+import type { EvidenceConfig } from '../config-evidence.ts'
 import { PermanentError, UsageError, errorMessage } from '../domain/errors.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { Io } from './io.ts'

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PermanentError, UsageError } from '../domain/errors.ts'
 import { storeAway } from '../evidence/vault-in-test.ts'
+import { callStep } from '../db/client.ts'
+import { openEvidence } from '../evidence/vault.ts'
 import { askToDestroy, decideDestroy } from '../steps/evidence.ts'
 import { alice, bob } from '../testing/world.ts'
 import { evidenceWorld } from './evidence-in-test.ts'
@@ -225,6 +227,25 @@ test('a machine does not approve, a rejected request destroys nothing, and a leg
   await assert.rejects(askToDestroy(db, ask), /legal hold/)
   assert.deepEqual((await world.sweep()).ended, [])
   assert.equal(here(world).length, 2)
+})
+
+test('an account that is erased leaves its evidence, which then names it in the sealed files alone', async (t) => {
+  const { world, row } = await withOne(t)
+  const { owner } = world.database
+  const erase = { account: row.account, basis: 'test', now: new Date(world.clock()) }
+  const [erased] = await callStep<{ result: string }[]>(world.db, 'erase_account_v1', erase)
+  assert.equal(erased?.result, 'erased')
+  await world.sequence()
+  const tables = await owner<{ name: string }[]>`
+    select table_name as name from information_schema.tables
+    where table_schema = 'blobwatch' and table_type = 'BASE TABLE'`
+  for (const { name } of tables) {
+    const [found] =
+      await owner`select from ${owner(name)} t where strpos(t::text, ${alice}) > 0 limit 1`
+    assert.equal(found, undefined, name)
+  }
+  const file = world.store.objects.get(row.sealed_object) ?? assert.fail('the sealed copy')
+  assert.equal((await openEvidence(file, world.officerKey)).facts.did, alice)
 })
 
 test('a bucket that keeps versions is not said to have destroyed', async (t) => {

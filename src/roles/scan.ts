@@ -35,15 +35,13 @@ export async function scan(
     throw error
   })
   options.onSettled(settled)
-  if (settled.result !== 'settled' || !('found' in input)) return
-  const { found, evidence } = input
-  if (evidence !== undefined) {
-    const { kept, missed } = evidence
-    options.telemetry.evidenceSettled({
-      kept: kept.length,
-      missed: missed.map((one) => one.reason),
-    })
+  if (settled.result !== 'lost' && 'found' in input && input.evidence !== undefined) {
+    const { kept, missed } = input.evidence
+    const reasons = missed.map((one) => one.reason)
+    options.telemetry.evidenceSettled({ kept: kept.length, missed: reasons })
   }
+  if (settled.result !== 'settled' || !('found' in input)) return
+  const { found } = input
   options.telemetry.scanSettled({
     verdict: found.verdict,
     matchedTypes: found.matches.map((match) => match.type),

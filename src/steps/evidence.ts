@@ -21,8 +21,6 @@ export type PlannedEvidence = {
   account: number
   /** Known when the blob, or the pass that found it, has a case already. */
   case_file: number | null
-  /** Since when these decisions wait for their evidence. */
-  since: Date | null
 }
 
 export type EvidenceNames = { account: number; sealed: string; working: string }

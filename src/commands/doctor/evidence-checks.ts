@@ -1,7 +1,7 @@
 // The evidence vault: its keys, its store, its clocks. Nothing is written to it.
 import { access, constants, stat } from 'node:fs/promises'
 import { listBanks } from '../../banks/bank-store.ts'
-import type { EvidenceConfig } from '../../config.ts'
+import type { EvidenceConfig } from '../../config-evidence.ts'
 import { PermanentError, RetryableError, UsageError, errorMessage } from '../../domain/errors.ts'
 import { evidenceLevels } from '../../evidence/evidence-rows.ts'
 import { newObjectName } from '../../evidence/object-name.ts'
