@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openEvidence } from '../evidence/vault.ts'
-import { storeAway } from '../evidence/vault-in-test.ts'
+import { s3Key, startS3StandIn } from '../evidence/s3-stand-in.ts'
+import { createS3Store } from '../evidence/s3-store.ts'
+import { sweepEvidence } from './evidence-clocks.ts'
+import { storeAway, vaultInTest } from '../evidence/vault-in-test.ts'
 import { claimScans, settle } from '../steps/scan.ts'
 import { decideCase } from '../steps/withdraw.ts'
 import { PermanentError } from '../domain/errors.ts'
@@ -286,6 +289,28 @@ test('copies of a blob that a person released meanwhile are nobody’s', async (
   world.advance(25 * 3600_000)
   await world.sweep()
   assert.equal(world.store.objects.size, 0)
+})
+
+test('a bucket that answers 503 is waited for, then has both copies, and loses them when the case is released', async (t) => {
+  await using s3 = await startS3StandIn()
+  const { vault } = await vaultInTest()
+  const store = createS3Store({ url: s3.url, ...s3Key })
+  const world = await createWorld(t, { vault: { ...vault, store } })
+  await world.bank('BAD', { policy: { preserve: true } })
+  await world.content('BAD', 'one')
+  await world.sight([{ did: alice, bytes: 'one', rkey: 'a' }])
+  s3.be({ status: 503, code: 'SlowDown' })
+  await world.settle()
+  assert.deepEqual(world.pds.sets, [])
+  s3.be(undefined)
+  world.advance(minuteMs)
+  await world.settle()
+  assert.equal(world.pds.takenDown().length, 2)
+  assert.equal(s3.objects.size, 2)
+  await world.database.owner`update case_file set state = 'released'`
+  const sweep = { db: world.db, store, nowMs: world.clock(), signal, onFailed: assert.ifError }
+  assert.deepEqual((await sweepEvidence(sweep)).ended, [{ basis: 'case-released' }])
+  assert.equal(s3.objects.size, 0)
 })
 
 test('a settle of an older process, which knows no vault, settles as before', async (t) => {
