@@ -134,6 +134,9 @@ async function collaborators(parts: {
     banks: bankBook.banks,
     administeredPds: pdsUrl,
     canLabel: false,
+    canPreserve: false,
+    vault: undefined,
+    readRecord: async () => ({ kind: 'none', reason: 'not-found' }),
     telemetry: createTelemetry({
       log: createLog({ level: 'error' }),
       metrics: createMetrics({ clock }),

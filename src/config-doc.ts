@@ -9,6 +9,7 @@ const heads: readonly (readonly [string, RegExp])[] = [
   ['Labels and listeners', /^BLOBWATCH_(LABELER_|PUBLIC_|PRIVATE_)/],
   ['Data', /^BLOBWATCH_(DATA_|DATABASE_|BACKUP_|KEEP_|BLOB_|DISK_|LOG_NAME)/],
   ['The ledger and who holds its heads', /^BLOBWATCH_LEDGER_/],
+  ['The evidence vault', /^BLOBWATCH_EVIDENCE_/],
   ['The process', /^/],
 ]
 

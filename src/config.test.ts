@@ -147,3 +147,80 @@ test('what is about the ledger is checked whole: key, policy, record, addresses,
     assert.ok(!problems.join().includes('PRIVATE+KEY+log'))
   }
 })
+
+const recipient = `age1${'q'.repeat(58)}`
+const serviceRecipient = `age1${'p'.repeat(58)}`
+const identity = `AGE-SECRET-KEY-1${'Q'.repeat(58)}`
+const diskVault = {
+  BLOBWATCH_EVIDENCE_RECIPIENTS: `${recipient}, age1${'z'.repeat(58)}`,
+  BLOBWATCH_EVIDENCE_SERVICE_RECIPIENT: serviceRecipient,
+  BLOBWATCH_EVIDENCE_DIR: '/evidence',
+}
+const s3Vault = {
+  BLOBWATCH_EVIDENCE_RECIPIENTS: recipient,
+  BLOBWATCH_EVIDENCE_SERVICE_RECIPIENT: serviceRecipient,
+  BLOBWATCH_EVIDENCE_S3_URL: 'https://s3.test:9000',
+  BLOBWATCH_EVIDENCE_S3_BUCKET: 'evidence',
+  BLOBWATCH_EVIDENCE_S3_REGION: 'eu',
+  BLOBWATCH_EVIDENCE_S3_KEY_ID: 'id',
+  BLOBWATCH_EVIDENCE_S3_SECRET: 'hunter2',
+}
+
+test('an evidence vault is a folder or a bucket, with recipients', () => {
+  assert.equal(parseConfig({}, noFiles).evidence, undefined)
+  const disk = parseConfig(diskVault, noFiles).evidence
+  assert.deepEqual(
+    [disk?.recipients.length, disk?.serviceKey, disk?.store],
+    [2, undefined, { kind: 'disk', dir: '/evidence' }],
+  )
+  const key = { BLOBWATCH_EVIDENCE_SERVICE_KEY_FILE: '/key' }
+  const s3 = parseConfig({ ...s3Vault, ...key }, () => `# created: now\n\n${identity}\n`).evidence
+  assert.deepEqual(
+    [s3?.serviceKey, s3?.store],
+    [
+      identity,
+      {
+        kind: 's3',
+        url: 'https://s3.test:9000',
+        bucket: 'evidence',
+        region: 'eu',
+        keyId: 'id',
+        secret: 'hunter2',
+      },
+    ],
+  )
+})
+
+test('a vault that is set in part is refused whatever is missing, and no problem shows a secret', () => {
+  for (const whole of [diskVault, s3Vault]) {
+    for (const missing of Object.keys(whole)) {
+      const rest = Object.fromEntries(Object.entries(whole).filter(([name]) => name !== missing))
+      const [problem, ...more] = problemsOf(rest)
+      assert.match(problem ?? '', /set only in part/)
+      assert.deepEqual([problem?.includes(missing), more], [true, []])
+    }
+  }
+  const alone = problemsOf({ BLOBWATCH_EVIDENCE_SERVICE_KEY: identity })
+  assert.ok(alone.length > 0 && !alone.join().includes(identity))
+})
+
+test('recipients, identity, bucket and place of a vault are what they have to be', () => {
+  const wrong: [Record<string, string>, RegExp][] = [
+    [{ BLOBWATCH_EVIDENCE_RECIPIENTS: 'age1short' }, /EVIDENCE_RECIPIENTS has age recipients/],
+    [{ BLOBWATCH_EVIDENCE_SERVICE_RECIPIENT: identity }, /SERVICE_RECIPIENT is one age recipient/],
+    [{ BLOBWATCH_EVIDENCE_SERVICE_RECIPIENT: recipient }, /would read sealed copies/],
+    [{ BLOBWATCH_EVIDENCE_SERVICE_KEY: 'hunter2' }, /SERVICE_KEY is one age identity/],
+    [
+      { BLOBWATCH_EVIDENCE_SERVICE_KEY: `${identity}\n${identity}` },
+      /SERVICE_KEY is one age identity/,
+    ],
+    [{ BLOBWATCH_EVIDENCE_S3_BUCKET: '../x' }, /S3_BUCKET is 3 to 63/],
+    [{ BLOBWATCH_EVIDENCE_S3_URL: 'https://s3.test/path' }, /S3_URL is an address/],
+    [{ BLOBWATCH_EVIDENCE_DIR: '/evidence' }, /are two places/],
+  ]
+  for (const [change, told] of wrong) {
+    const problems = problemsOf({ ...s3Vault, ...change })
+    assert.match(problems.join(), told)
+    assert.ok(!problems.join().includes('hunter2') && !problems.join().includes(identity))
+  }
+})

@@ -2,6 +2,8 @@
 // so that a typing error cannot switch a safety setting off. Pure: the environment and the files come in as parameters.
 import { readLedgerConfig } from './config-ledger.ts'
 import type { LedgerConfig } from './config-ledger.ts'
+import { evidenceSettings, readEvidence } from './config-evidence.ts'
+import type { EvidenceConfig } from './config-evidence.ts'
 import { modes } from './domain/bank.ts'
 import type { Mode } from './domain/bank.ts'
 import { UsageError } from './domain/errors.ts'
@@ -140,6 +142,7 @@ export const settings = {
   BLOBWATCH_BACKUP_RECIPIENTS: {
     help: 'Who can open a backup of the keys of accounts: age recipients (age1…), with commas between them. Keep their identities offline.',
   },
+  ...evidenceSettings,
   BLOBWATCH_LOG_NAME: {
     help: 'Name of the ledger, for example modlog.example.com/main. Not set: from the deployment id.',
   },
@@ -212,6 +215,7 @@ export type Config = {
   scanSlots: number
   decoderSlots: number
   diskFreeBytesMin: number
+  evidence: EvidenceConfig | undefined
   dataKeyHex: string | undefined
   backupRecipients: string[]
   logName: string | undefined
@@ -240,6 +244,7 @@ export function parseConfig(
       'BLOBWATCH_LABELER_DID and BLOBWATCH_LABELER_KEY belong together: set both or none',
     )
   }
+  config.evidence = readEvidence(read, problems)
   for (const problem of contradictions(config)) problems.push(problem)
   if (problems.length > 0) throw new UsageError(problems.join('\n'))
   return config
@@ -315,6 +320,8 @@ function readConfig(read: ReturnType<typeof reader>, problems: string[]): Config
     scanSlots: read.integer('BLOBWATCH_SCAN_SLOTS', 1, 256),
     decoderSlots: read.integer('BLOBWATCH_DECODER_SLOTS', 1, 64),
     diskFreeBytesMin: read.integer('BLOBWATCH_DISK_FREE_MB_MIN', 0, 100_000_000) * 1024 * 1024,
+    // Of many settings together: read after the others.
+    evidence: undefined,
     dataKeyHex: read.text('BLOBWATCH_DATA_KEY'),
     backupRecipients: (read.text('BLOBWATCH_BACKUP_RECIPIENTS') ?? '')
       .split(',')

@@ -31,6 +31,8 @@ export type PipelineOptions = {
   /** Origin of the one host whose admin interface we hold, as DID documents name it. */
   administeredPds: string | undefined
   canLabel: boolean
+  /** A vault is configured. What decisions ask to be kept is kept before they are settled (roles/preserve.ts). */
+  canPreserve: boolean
   clock: Clock
 }
 
@@ -51,6 +53,9 @@ export const pipelineLimits = {
   retryMsMax: 3600 * 1000,
 } as const
 
+/** What a scan comes to, with the verified bytes when this run had them; `noBytes`: asked for, and not to be had now. */
+export type Scanned = SettleInput & { bytes?: Uint8Array; noBytes?: NoBytes }
+
 /** Media and signals as far as they are known, and why not further. */
 type Known = {
   signals: Signals
@@ -63,7 +68,7 @@ export async function scanBlob(
   job: ScanJob,
   options: PipelineOptions,
   signal: AbortSignal,
-): Promise<SettleInput> {
+): Promise<Scanned> {
   const byCid: Known = { signals: { sha256: job.cid } }
   const stored = storedSignals(job)
   if (stored !== undefined) return conclude(job, stored, [], options, signal)
@@ -74,21 +79,23 @@ export async function scanBlob(
   // Match before fetch where the CID alone decides.
   const early = await conclude(job, byCid, [], options, signal)
   const matchedByCid = 'found' in early && early.found.verdict.kind === 'matched'
-  if (matchedByCid && early.found.decisions.some(({ decision }) => decision.outcome === 'acted'))
-    return early
+  const decided = 'found' in early ? early.found.decisions : []
+  const acts = decided.some(({ decision }) => decision.outcome === 'acted')
+  // Where evidence is asked for, the bytes are needed in any case.
+  if (matchedByCid && acts && !decided.some(({ decision }) => decision.preserve)) return early
 
   const got = await fetchFromAnyHost(job, options, signal)
   if ('bytes' in got) {
     const hashed = await options.hasher.hash({ ...got, signal })
     const known = { ...hashed, bytes: got.bytes.length }
-    return conclude(job, known, got.tries, options, signal)
+    return { ...(await conclude(job, known, got.tries, options, signal)), bytes: got.bytes }
   }
   const deferred = deferral(job, got, options.clock())
   // What the bytes may add is waited for a little; then what the CID alone tells is decided.
-  const waits = !matchedByCid || job.attempts < pipelineLimits.triesBeforeCidAlone
+  const waits = !acts && (!matchedByCid || job.attempts < pipelineLimits.triesBeforeCidAlone)
   if (deferred !== undefined && waits)
     return { job, tries: got.tries, nowMs: options.clock(), deferred }
-  if (matchedByCid) return { ...early, tries: got.tries }
+  if (matchedByCid) return { ...early, tries: got.tries, noBytes: got }
   return conclude(job, { ...byCid, unscannable: got.reason }, got.tries, options, signal)
 }
 
@@ -141,6 +148,7 @@ async function conclude(
           administered,
         },
         canLabel: options.canLabel,
+        canPreserve: options.canPreserve,
       }),
     })),
   }
@@ -196,18 +204,18 @@ function pdsOf(place: Place, { resolver, clock }: PipelineOptions, signal: Abort
   return resolver.pdsOf(place.did, { signal, fresh })
 }
 
-type NoBytes = { tries: TryRecord[]; reason: UnscannableReason; untilMs?: number }
-type Bytes = { tries: TryRecord[]; bytes: Uint8Array; contentType?: string }
+export type NoBytes = { tries: TryRecord[]; reason: UnscannableReason; untilMs?: number }
+export type FetchedBytes = { tries: TryRecord[]; bytes: Uint8Array; contentType?: string }
 
 /**
  * Asks the hosts that know the blob until one gives bytes that are the CID's. A host is asked for one account; where that
  * account lost the blob, another account's copy on the same host may still be there.
  */
-async function fetchFromAnyHost(
+export async function fetchFromAnyHost(
   job: ScanJob,
   options: PipelineOptions,
   signal: AbortSignal,
-): Promise<Bytes | NoBytes> {
+): Promise<FetchedBytes | NoBytes> {
   const blobCid = blobCidOf(job.cid)
   const tries: TryRecord[] = []
   const failed: { reason: HostReason; untilMs?: number }[] = []
@@ -275,7 +283,7 @@ async function fetchFromAnyHost(
 }
 
 /** A blob may yet appear and an account may come back; a wrong answer stays wrong. */
-function mayChange(reason: HostReason): boolean {
+export function mayChange(reason: HostReason): boolean {
   return reason === 'not-found' || reason === 'account-inactive'
 }
 
@@ -295,7 +303,7 @@ function earlierAnswer(
 function pickBytes(outcome: {
   bytes: Uint8Array
   contentType?: string
-}): Pick<Bytes, 'bytes' | 'contentType'> {
+}): Pick<FetchedBytes, 'bytes' | 'contentType'> {
   return {
     bytes: outcome.bytes,
     ...(outcome.contentType !== undefined && { contentType: outcome.contentType }),

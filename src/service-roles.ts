@@ -5,6 +5,7 @@
 import { runLoop, sleep } from './queue/run-loop.ts'
 import type { LoopOptions } from './queue/run-loop.ts'
 import { act, claimActWork } from './roles/act.ts'
+import { sweepEvidence } from './roles/evidence-clocks.ts'
 import { claimUrls, resolveUrl } from './roles/announced-url.ts'
 import { followFirehose } from './roles/follow.ts'
 import {
@@ -118,6 +119,7 @@ async function scanLoop(context: Context): Promise<void> {
     banks: parts.bankBook.banks,
     administeredPds: config.pds?.url,
     canLabel: parts.signer !== undefined,
+    canPreserve: parts.vault !== undefined,
     onSettled: () => parts.bells.ledger.ring(),
   }
   await loop(context, 'settle', {
@@ -194,6 +196,7 @@ async function keepHouse({ parts, stop }: Context): Promise<void> {
     const nowMs = clock()
     await workRemovals(db, nowMs).catch(tell)
     await enableAgain(db, nowMs).catch(tell)
+    await keepEvidenceClocks(parts, stop).catch(tell)
     await measure(parts).catch(tell)
     if (Math.floor(nowMs / 3_600_000) !== hour) {
       hour = Math.floor(nowMs / 3_600_000)
@@ -212,6 +215,20 @@ async function keepHouse({ parts, stop }: Context): Promise<void> {
     }
     await sleep(roleLimits.minuteMs, stop)
   }
+}
+
+async function keepEvidenceClocks(parts: Parts, signal: AbortSignal): Promise<void> {
+  const { db, vault, telemetry } = parts
+  if (vault === undefined) return
+  const { ended } = await sweepEvidence({
+    db,
+    store: vault.store,
+    nowMs: parts.clock(),
+    signal,
+    onFailed: (error) => telemetry.failed({ kind: 'evidence', error }),
+  })
+  for (const { basis } of ended) telemetry.evidenceDestroyed({ basis })
+  if (ended.length > 0) parts.bells.ledger.ring()
 }
 
 async function watchDisk({ parts, health, stop }: Context): Promise<void> {

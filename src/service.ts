@@ -4,6 +4,7 @@
 // the next start. Tests hand in overrides. A crash at any place leaves only leases, which run out.
 import { createPdsTakedown } from './actions/pds-takedown.ts'
 import { createBlobFetcher } from './blobs/fetch-blob.ts'
+import { createRecordReader } from './blobs/fetch-record.ts'
 import { createHostClient } from './blobs/host-client.ts'
 import { createHostResolver } from './blobs/host-resolver.ts'
 import { verifyRecordCarries } from './blobs/record-proof.ts'
@@ -19,6 +20,7 @@ import { joinDeployment } from './service-identity.ts'
 import { createHealth } from './service-health.ts'
 import { openBankBook } from './service-index.ts'
 import { openLedgerParts } from './service-ledger.ts'
+import { openVault } from './service-vault.ts'
 import { startRoles } from './service-roles.ts'
 import { principalId } from './steps/withdraw.ts'
 import { Decoder } from './signals/decoder.ts'
@@ -148,6 +150,8 @@ async function makeParts(
     prove: (place: Parameters<Prove>[0]) =>
       verifyRecordCarries({ ...place, resolver, client, carries: carriesBlob }),
     signer,
+    vault: config.evidence && openVault(config.evidence),
+    readRecord: createRecordReader({ resolver, client }),
     labels: createPostgresLabelStore({
       database: db,
       onError: (error) => telemetry.failed({ kind: 'label-stream', error }),

@@ -1,13 +1,21 @@
 // One DID, resolved once, without a cache: what its document says about host and key, or why there is no document.
-import { DidPlcResolver, DidWebResolver, getKey, getPds } from '@atproto/identity'
+import { DidPlcResolver, DidWebResolver, getHandle, getKey, getPds } from '@atproto/identity'
 import type { DidDocument } from '@atproto/identity'
 import type { Did, HostReason } from '../domain/blob.ts'
 import type { Fetch } from './guarded-fetch.ts'
 import type { HostAnswer, HostClient } from './host-client.ts'
 import { originOf } from './host-pair.ts'
 
+/** A handle is a host name. */
+const handleCharsMax = 253
+
 export type Identity =
-  | { kind: 'document'; pds: string | undefined; signingKey: string | undefined }
+  | {
+      kind: 'document'
+      pds: string | undefined
+      signingKey: string | undefined
+      handle: string | undefined
+    }
   | { kind: 'unavailable'; reason: HostReason }
   | { kind: 'deferred'; reason: HostReason }
 
@@ -72,6 +80,7 @@ function identityOf(document: DidDocument | null): Identity {
     kind: 'document',
     pds: endpoint === undefined ? undefined : originOf(endpoint),
     signingKey: signingKeyOf(document),
+    handle: getHandle(document)?.slice(0, handleCharsMax),
   }
 }
 

@@ -142,6 +142,7 @@ test('a host that fails is left alone, and other hosts do not notice', async () 
     resolver: {
       pdsOf: (did) => Promise.resolve({ kind: 'found', pds: `https://${did}.net` }),
       signingKeyOf: () => Promise.resolve(undefined),
+      handleOf: async () => undefined,
       forget: () => undefined,
     },
   })

@@ -77,6 +77,10 @@ export function createHostResolver(options: HostResolverOptions): HostResolver {
       const identity = await identityOf(did, options)
       return identity.kind === 'document' ? identity.signingKey : undefined
     },
+    async handleOf(did, options) {
+      const identity = await identityOf(did, options)
+      return identity.kind === 'document' ? identity.handle : undefined
+    },
     forget(did) {
       cache.delete(did)
       inFlight.delete(did)

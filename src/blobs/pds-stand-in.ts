@@ -23,6 +23,7 @@ export function resolverOf(pdsOf: (fresh: boolean) => HostLookup): HostResolver 
   return {
     pdsOf: (_did, { fresh = false }) => Promise.resolve(pdsOf(fresh)),
     signingKeyOf: () => Promise.resolve(undefined),
+    handleOf: async () => undefined,
     forget: () => undefined,
   }
 }

@@ -127,6 +127,7 @@ async function prove(
         return Promise.resolve({ kind: 'found', pds })
       },
       signingKeyOf: () => Promise.resolve(keyOf()),
+      handleOf: async () => undefined,
       forget: () => undefined,
     },
   })

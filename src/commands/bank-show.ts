@@ -81,7 +81,7 @@ function printBank(io: Io, bank: Bank, nameOf: ReadonlyMap<number, string>): voi
     ['share', policy.ratio === 1 ? 'of all blobs' : shareText(policy)],
     ['actions', policy.actions.join(', ') || 'none'],
     ['label', policy.label],
-    ['preserve', policy.preserve ? 'yes: holds until a vault is configured' : 'no'],
+    ['preserve', policy.preserve ? 'yes: evidence first; without a vault it holds' : 'no'],
     ['policy', `version ${policy.version}`],
   ])
 }

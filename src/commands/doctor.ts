@@ -13,6 +13,7 @@ import { fail, groups, note, runCheck, skip } from './doctor/check.ts'
 import type { Check, DoctorContext, Finding, Group, Result } from './doctor/check.ts'
 import { databaseChecks } from './doctor/database-checks.ts'
 import { ledgerChecks } from './doctor/ledger-checks.ts'
+import { evidenceChecks } from './doctor/evidence-checks.ts'
 import { machineChecks } from './doctor/machine-checks.ts'
 import { networkChecks } from './doctor/network-checks.ts'
 import { stateChecks } from './doctor/state-checks.ts'
@@ -29,6 +30,7 @@ const checks: Check[] = [
   ...networkChecks,
   ...stateChecks,
   ...ledgerChecks,
+  ...evidenceChecks,
 ]
 /** Where every check, or nearly every one, reads the database. */
 const databaseGroups: Group[] = ['database', 'banks', 'ledger', 'safety']

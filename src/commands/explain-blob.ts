@@ -84,6 +84,7 @@ async function explainAll(
   const situation: Situation = {
     deploymentMode: config.mode,
     canLabel: config.labeler !== undefined,
+    canPreserve: config.evidence !== undefined,
     administered: config.pds !== undefined,
   }
   const explained: Explained[] = []

@@ -86,6 +86,7 @@ async function run(io: Io, name: string, options: DryRunOptions): Promise<void> 
       situation: {
         deploymentMode,
         canLabel: config.labeler !== undefined,
+        canPreserve: config.evidence !== undefined,
         administered: config.pds !== undefined,
       },
       since,

@@ -10,6 +10,7 @@ import { addBank } from './bank.ts'
 import { addCase } from './case.ts'
 import { addCluster } from './cluster.ts'
 import { addDoctor } from './doctor.ts'
+import { addEvidence } from './evidence.ts'
 import { addExplain } from './explain.ts'
 import { addFeedback } from './feedback.ts'
 import { addGaps } from './gaps.ts'
@@ -64,6 +65,7 @@ export function createProgram(io: Io): Command {
   addReverse(program, io)
   addFeedback(program, io)
   addShow(program, io)
+  addEvidence(program, io)
   program.commandsGroup('Seeing what happened:')
   addExplain(program, io)
   addPolicy(program, io)

@@ -18,7 +18,9 @@ export type RunCommand = (
 ) => Promise<Ran>
 
 /** Call at the top of a test file. Without a database the settings name none that exists. */
-export async function commandLine(database?: TestDatabase): Promise<RunCommand & { dir: string }> {
+export async function commandLine(
+  database?: TestDatabase,
+): Promise<RunCommand & { dir: string; env: Record<string, string> }> {
   const dir = await mkdtemp(join(tmpdir(), 'blobwatch-command-'))
   after(() => rm(dir, { recursive: true, force: true }))
   const settings: Record<string, string> = {
@@ -57,7 +59,7 @@ export async function commandLine(database?: TestDatabase): Promise<RunCommand &
     const text = out.join('\n')
     return { code, out: text, err: err.join('\n'), json: () => JSON.parse(text) as unknown }
   }
-  return Object.assign(run, { dir })
+  return Object.assign(run, { dir, env: settings })
 }
 
 function urlOf({ host, database, username, port }: SocketAddress): string {

@@ -115,6 +115,7 @@ async function scanned(
           administered: true,
         },
         canLabel: false,
+        canPreserve: false,
       }),
     })),
   }

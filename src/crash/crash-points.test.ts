@@ -23,6 +23,11 @@ const elsewhere = [
   'key-set:resealed',
   'erase:before',
   'erase:after',
+  // With a vault: src/crash/evidence.test.ts.
+  'evidence:planned',
+  'evidence:stored',
+  'evidence:removed',
+  'note:after',
 ]
 const counts = isLong ? [1, 2, 3] : [1]
 

@@ -52,6 +52,7 @@ const input: fc.Arbitrary<DecideInput> = fc.tuple(bankOf(1), bankOf(2), bankOf(3
       }),
     ),
     canLabel: fc.boolean(),
+    canPreserve: fc.boolean(),
   }),
 )
 
@@ -79,7 +80,12 @@ test('no perceptual match acts unless the bank says so, and nothing acts in obse
           const may = isPerceptual(match.type)
             ? policy.perceptual === 'act'
             : policy.exact === 'act'
-          return match.contentId === contentId && mode === 'act' && !policy.preserve && may
+          return (
+            match.contentId === contentId &&
+            mode === 'act' &&
+            (given.canPreserve || !policy.preserve) &&
+            may
+          )
         })
         assert.ok(causes.length > 0, 'every cause acts by itself')
       }
@@ -221,6 +227,7 @@ test('a decision without a match or with an unknown bank is a mistake of the cal
     banks: new Map(),
     place: { administered: true },
     canLabel: false,
+    canPreserve: false,
   }
   assert.throws(() => decide(given), TypeError)
   const match = matchOf({ signalId: 1, type: 'md5', distance: 0 })

@@ -20,6 +20,8 @@ export type DecideInput = {
   }
   /** A label key is configured. */
   canLabel: boolean
+  /** A vault is configured: evidence is kept before what is decided here is written down. */
+  canPreserve: boolean
 }
 
 export type DecisionReason =
@@ -47,6 +49,8 @@ export type Decision = {
   /** What would be done (observed), waits (held) or is done (acted). */
   wants: ActionKind[]
   label?: string
+  /** A bank behind it asks for evidence, and something is held or acted: the bytes are kept first (promise 6). */
+  preserve: boolean
 }
 
 type Opinion = Pick<Decision, 'outcome' | 'reason' | 'mode'> & {
@@ -81,6 +85,7 @@ export function decide(input: DecideInput): Decision {
     policyVersion: lead.bank.policy.version,
     contents: [...new Set(agreeing.map((opinion) => opinion.match.contentId))],
     wants,
+    preserve: input.canPreserve && opinions.some(asksForEvidence),
     ...(wants.includes('label') && label !== undefined && { label }),
   }
 }
@@ -92,6 +97,11 @@ function opinionOf(match: Match, input: DecideInput): Opinion {
   const awake = lowerMode(awakened(input.deploymentMode), awakened(bank.mode))
   const would = outcomeOf(match, bank, awake, input).outcome
   return { match, bank, mode, would, ...outcomeOf(match, bank, mode, input) }
+}
+
+/** Any bank that is not only looking, also one that does not lead: what another bank takes down is gone for it too. */
+function asksForEvidence({ bank, outcome }: Opinion): boolean {
+  return bank.policy.preserve && outcome !== 'observed'
 }
 
 function awakened(mode: Mode): Mode {
@@ -118,8 +128,8 @@ function outcomeOf(
     return { outcome: 'held', reason: input.deploymentMode === 'hold' ? 'mode-hold' : 'bank-hold' }
   }
   if (input.retroactive) return { outcome: 'held', reason: 'retroactive' }
-  // Evidence comes before a takedown, and there is no vault yet to keep it in (promise 6).
-  if (bank.policy.preserve) return { outcome: 'held', reason: 'no-vault' }
+  // Evidence comes before a takedown; without a vault there is nowhere to keep it (promise 6).
+  if (bank.policy.preserve && !input.canPreserve) return { outcome: 'held', reason: 'no-vault' }
   if (isPerceptual(match.type)) {
     return bank.policy.perceptual === 'act'
       ? { outcome: 'acted', reason: 'perceptual-allowed' }

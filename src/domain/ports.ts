@@ -37,6 +37,8 @@ export type HostResolver = {
     did: Did,
     options: { signal: AbortSignal; fresh?: boolean },
   ): Promise<string | undefined>
+  /** The handle that the DID document claims; nobody asked the handle's host. */
+  handleOf(did: Did, options: { signal: AbortSignal }): Promise<string | undefined>
   forget(did: Did): void
 }
 
@@ -99,6 +101,37 @@ export type TakedownPort = {
     signal: AbortSignal,
   ): Promise<void>
 }
+
+/**
+ * Where sealed files lie. Names are ours, random, 40 hex digits, and tell nothing; anything else is a TypeError before
+ * anything is touched. All may be called concurrently. What the store does not do now is a RetryableError, what it will
+ * never do (wrong key, too large) a PermanentError; neither carries a name, a key or an answer's body.
+ */
+export type EvidenceStore = {
+  kind: 'disk' | 's3'
+  /** Durable on return; whole or not there. The same name again replaces it: safe to repeat. */
+  put(name: string, bytes: Uint8Array, signal: AbortSignal): Promise<void>
+  /** undefined: there is none. */
+  get(name: string, signal: AbortSignal): Promise<Uint8Array | undefined>
+  /** Size in bytes; undefined: there is none. */
+  has(name: string, signal: AbortSignal): Promise<number | undefined>
+  /**
+   * Not to be had any more on return, also when it was gone before: safe to repeat. `versionsKept`: the store said that it
+   * keeps what was deleted (a versioned bucket), and the bytes go only when its own rules say so.
+   */
+  remove(name: string, signal: AbortSignal): Promise<{ versionsKept: boolean }>
+}
+
+export type RecordCopy =
+  { kind: 'record'; cid: string | undefined; json: string } | { kind: 'none'; reason: HostReason }
+
+/** The record as its host serves it now, unverified: context for evidence. Never throws for what the other side does. */
+export type RecordReader = (place: {
+  did: Did
+  collection: string
+  rkey: string
+  signal: AbortSignal
+}) => Promise<RecordCopy>
 
 export type LabelInput = { uri: string; cid?: string; val: string; neg: boolean; cts: string }
 export type SignedLabel = LabelInput & { src: Did; sigHex: Hex }

@@ -11,6 +11,7 @@ import type { Gated } from '../domain/gate.ts'
 export type Situation = {
   deploymentMode: Mode
   canLabel: boolean
+  canPreserve: boolean
   /** A PDS is configured: the places are taken to lie on it. */
   administered: boolean
 }
@@ -23,7 +24,7 @@ export type JudgedNow = Gated & {
 
 export function judge(
   input: { sha256: Hex; matches: Match[]; banks: ReadonlyMap<number, Bank>; places: PlaceRow[] },
-  { deploymentMode, canLabel, administered }: Situation,
+  { deploymentMode, canLabel, canPreserve, administered }: Situation,
 ): JudgedNow {
   const { matches, banks } = input
   const gated = gate(matches, banks, input.sha256)
@@ -39,6 +40,7 @@ export function judge(
             banks,
             place: { ...placeOf(place), administered },
             canLabel,
+            canPreserve,
           }),
         }))
   return { ...gated, matches, decisions }

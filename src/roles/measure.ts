@@ -1,5 +1,6 @@
 // Levels that only the database knows, for /metrics.
 import { ask } from '../db/client.ts'
+import { evidenceLevels } from '../evidence/evidence-rows.ts'
 import type { Parts } from '../service.ts'
 
 export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'telemetry' | 'clock'>) {
@@ -24,6 +25,7 @@ export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'tele
         (select coalesce(max(size), 0) from ledger_head) as entries`,
   )
   if (row === undefined) return
+  const evidence = await evidenceLevels(db, clock())
   telemetry.measured({
     blobwatch_open_gaps: row.gaps,
     blobwatch_backlog_jobs: row.backlog,
@@ -32,5 +34,7 @@ export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'tele
     blobwatch_actions_held: row.held,
     blobwatch_actions_dead: row.dead,
     blobwatch_ledger_entries: row.entries,
+    blobwatch_evidence_kept: evidence.kept + evidence.sealed,
+    blobwatch_evidence_overdue: evidence.overdue,
   })
 }

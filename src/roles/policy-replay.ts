@@ -120,7 +120,7 @@ function together(some: Match[], more: Match[]): Match[] {
 function judge(
   blob: { cid: Hex; matches: Match[]; places: ReplayPlace[] },
   banks: Banks,
-  { deploymentMode, canLabel, administered }: Situation,
+  { deploymentMode, canLabel, canPreserve, administered }: Situation,
   sum: ReturnType<typeof createReplaySum>,
 ): void {
   const near = blob.matches.filter((match) => {
@@ -139,6 +139,7 @@ function judge(
       banks,
       place: { ...placeOf(place), administered },
       canLabel,
+      canPreserve,
     })
     sum.addDecision(blob.cid, place, decision)
   }

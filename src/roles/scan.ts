@@ -2,15 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RetryableError } from '../domain/errors.ts'
 import { isLowQuality } from '../domain/stored-signals.ts'
-import type { Database } from '../db/client.ts'
 import { scanBlob } from '../pipeline.ts'
-import type { PipelineOptions } from '../pipeline.ts'
+import { preserve } from './preserve.ts'
+import type { PreserveOptions } from './preserve.ts'
 import { claimScans, settle } from '../steps/scan.ts'
 import type { ScanJob, SettleInput, Settled } from '../steps/scan.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 
-export type ScanRoleOptions = PipelineOptions & {
-  db: Database
+export type ScanRoleOptions = PreserveOptions & {
   telemetry: Telemetry
   onSettled: (settled: Settled) => void
 }
@@ -36,6 +35,11 @@ export async function scan(
     throw error
   })
   options.onSettled(settled)
+  if (settled.result !== 'lost' && 'found' in input && input.evidence !== undefined) {
+    const { kept, missed } = input.evidence
+    const reasons = missed.map((one) => one.reason)
+    options.telemetry.evidenceSettled({ kept: kept.length, missed: reasons })
+  }
   if (settled.result !== 'settled' || !('found' in input)) return
   const { found } = input
   options.telemetry.scanSettled({
@@ -80,7 +84,7 @@ async function scanOrFree(
     deferred: { untilMs: options.clock(), reason: 'timeout' },
   }
   try {
-    const input = await scanBlob(job, options, signal)
+    const input = await preserve(await scanBlob(job, options, signal), options, signal)
     return signal.aborted && !('found' in input) ? freed : input
   } catch (error) {
     if (signal.aborted) return freed

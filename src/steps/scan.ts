@@ -18,6 +18,7 @@ import { variantsToStore } from '../domain/stored-signals.ts'
 import type { StoredSignals } from '../domain/stored-signals.ts'
 import type { Database } from '../db/client.ts'
 import { callStep } from '../db/client.ts'
+import type { SettledEvidence } from './evidence.ts'
 import { crashPoint } from '../telemetry/crash-point.ts'
 
 /** One place where the blob was seen and nothing is decided yet. */
@@ -98,7 +99,11 @@ export type ScanFound = {
 
 export type SettleInput = { job: ScanJob; tries: TryRecord[]; nowMs: number } &
   /** `againAtMs`: some places are not decided yet, because a DID could not be resolved; the job runs once more then. */
-  ({ found: ScanFound; againAtMs?: number } | { deferred: { untilMs: number; reason: HostReason } })
+  (
+    | { found: ScanFound; againAtMs?: number; evidence?: SettledEvidence }
+    /** `evidence`: what is decided waits for its evidence; the first such time starts the wait. */
+    | { deferred: { untilMs: number; reason: HostReason | 'evidence'; evidence?: true } }
+  )
 
 export type Settled = {
   result: 'settled' | 'again' | 'deferred' | 'lost'
@@ -129,8 +134,8 @@ function settlePayload(input: SettleInput): object {
     })),
   }
   if ('deferred' in input) {
-    const { untilMs, reason } = input.deferred
-    return { ...base, deferred: { until: new Date(untilMs), reason } }
+    const { untilMs, reason, evidence = false } = input.deferred
+    return { ...base, deferred: { until: new Date(untilMs), reason, evidence } }
   }
   const { found } = input
   const { signals, verdict } = found
@@ -138,6 +143,7 @@ function settlePayload(input: SettleInput): object {
     ...base,
     bankGeneration: found.bankGeneration,
     pageFull: job.page_full && found.decisions.length > 0,
+    ...(input.evidence !== undefined && { evidence: input.evidence }),
     ...(input.againAtMs !== undefined && { againAt: new Date(input.againAtMs) }),
     blob: {
       bytes: found.bytes ?? null,

@@ -30,6 +30,10 @@ export const crashPoints = [
   'checkpoint:signed',
   'erase:before',
   'erase:after',
+  'evidence:planned',
+  'evidence:stored',
+  'evidence:removed',
+  'note:after',
 ] as const
 export type CrashPoint = (typeof crashPoints)[number]
 

@@ -11,7 +11,8 @@ import type { MetricOf } from './metric-table.ts'
 import type { Metrics } from './metrics.ts'
 
 export type RequestKind = 'hash' | 'match' | 'scan' | 'webhook' | 'labels' | 'api' | 'action'
-export type WorkKind = RequestKind | 'firehose' | 'settle' | 'ledger' | 'label-stream' | 'http'
+export type WorkKind =
+  RequestKind | 'firehose' | 'settle' | 'ledger' | 'label-stream' | 'http' | 'evidence'
 export type DecisionOutcome = 'act' | 'hold' | 'observe' | 'nothing'
 
 export type Telemetry = {
@@ -50,6 +51,10 @@ export type Telemetry = {
     seq?: number
     lagMs?: number
   }): void
+  /** Evidence was recorded, or was not to be had in time and what waited for it went ahead. */
+  evidenceSettled(event: { kept: number; missed: string[] }): void
+  /** Copies of evidence are gone from the store, and said to be. */
+  evidenceDestroyed(event: { basis: string }): void
   decoderRestarted(event: { reason: string }): void
   /** Something failed on our side; the error's message is scrubbed. */
   failed(event: { kind: WorkKind; error: unknown; requestId?: string }): void
@@ -115,6 +120,17 @@ export function createTelemetry({ log, metrics }: { log: Log; metrics: Metrics }
       const fields = { source, sightings, undecodable, gaps, ...(lagMs !== undefined && { lagMs }) }
       if (undecodable + gaps > 0) log.warn('batch-taken', { outcome: 'batch-taken', ...fields })
       else log.debug('batch-taken', { outcome: 'batch-taken', ...fields })
+    },
+    evidenceSettled({ kept, missed }) {
+      if (kept > 0) metrics.add('blobwatch_evidence_total', { outcome: 'kept' }, kept)
+      for (const reason of missed) {
+        metrics.add('blobwatch_evidence_total', { outcome: 'missed' })
+        log.warn('evidence-missed', { outcome: 'evidence-missed', reason })
+      }
+    },
+    evidenceDestroyed({ basis }) {
+      metrics.add('blobwatch_evidence_destroyed_total', { reason: basis })
+      logOutcome(log, 'evidence-destroyed', { reason: basis })
     },
     decoderRestarted({ reason }) {
       metrics.add('blobwatch_decoder_restarts_total', { reason })

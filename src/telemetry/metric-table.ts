@@ -69,6 +69,26 @@ export const metricTable = {
     labels: ['kind', 'outcome'],
     help: 'Ended attempts at an action by kind and outcome (done, refused, retry).',
   },
+  blobwatch_evidence_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Evidence asked for by decisions: kept, or missed because it could not be had within ten minutes.',
+  },
+  blobwatch_evidence_destroyed_total: {
+    kind: 'counter',
+    labels: ['reason'],
+    help: 'Destructions of copies of evidence by basis: clock, case-finished, case-released, case-overturned, authority.',
+  },
+  blobwatch_evidence_kept: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Pieces of evidence of which a copy is kept.',
+  },
+  blobwatch_evidence_overdue: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Pieces of evidence of which a copy should have been destroyed more than an hour ago, without a legal hold.',
+  },
   blobwatch_errors_total: {
     kind: 'counter',
     labels: ['kind'],

@@ -18,6 +18,7 @@ import { WebSocket } from 'ws'
 import { addContent, createBank } from '../banks/bank-store.ts'
 import { describeAddress } from '../db/address.ts'
 import { connect } from '../db/client.ts'
+import type { BankPolicy } from '../domain/bank.ts'
 import { ensureRoom } from '../service-database.ts'
 import { blobDigest } from '../domain/cid.ts'
 import { readEntries, readHead, readPrivate } from '../ledger/read-ledger.ts'
@@ -51,7 +52,9 @@ export type Service = {
 
 export type CrashWorld = Awaited<ReturnType<typeof startCrashWorld>>
 
-export async function startCrashWorld() {
+export async function startCrashWorld(
+  options: { env?: Record<string, string>; policy?: Partial<BankPolicy> } = {},
+) {
   await using stack = new AsyncDisposableStack()
   const dir = await mkdtemp(join(tmpdir(), 'blobwatch-crash-'))
   stack.defer(() => rm(dir, { recursive: true, force: true }))
@@ -72,8 +75,13 @@ export async function startCrashWorld() {
   const principal = await principalId(database.app, { kind: 'person', name: 'crash', nowMs })
   const by = { principal, nowMs }
   const exact = { mode: 'act' as const, class: 'restricted' as const, ...by }
-  await createBank(database.app, { name: 'EXACT', ...exact })
-  await createBank(database.app, { name: 'NEAR', ...exact, policy: { perceptual: 'act' } })
+  const { policy } = options
+  await createBank(database.app, { name: 'EXACT', ...exact, ...(policy && { policy }) })
+  await createBank(database.app, {
+    name: 'NEAR',
+    ...exact,
+    policy: { ...policy, perceptual: 'act' },
+  })
   const accounts: TestAccount[] = []
   for (const name of ['alice', 'bob', 'carol']) accounts.push(await network.createAccount(name))
 
@@ -105,6 +113,7 @@ export async function startCrashWorld() {
     BLOBWATCH_DISK_FREE_MB_MIN: '0',
     BLOBWATCH_DECODER_SLOTS: '1',
     LOG_LEVEL: 'WARNING',
+    ...options.env,
   }
   let seed = 0
   const posted: Posted[] = []
@@ -112,6 +121,7 @@ export async function startCrashWorld() {
   const kept = stack.move()
   return {
     database,
+    dir,
     admin,
     proxy,
     posted,

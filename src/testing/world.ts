@@ -36,8 +36,10 @@ import { signalsOf } from '../domain/stored-signals.ts'
 import { createVerifier } from '../ledger/verify.ts'
 import type { LedgerReport } from '../ledger/verify.ts'
 import { createLinearMatcher } from '../matching/linear-matcher.ts'
+import type { Vault } from '../evidence/vault.ts'
 import { scanBlob } from '../pipeline.ts'
-import type { PipelineOptions } from '../pipeline.ts'
+import { preserve } from '../roles/preserve.ts'
+import type { PreserveOptions } from '../roles/preserve.ts'
 import { claimRematch, runRematch } from '../roles/rematch.ts'
 import { claimAction, finish } from '../steps/act.ts'
 import type { ClaimedAction } from '../steps/act.ts'
@@ -87,7 +89,12 @@ export function pdqOfBytes(bytes: string): string {
 
 export async function createWorld(
   context: { after(clean: () => Promise<void>): void } | undefined,
-  options: { mode?: Mode; limits?: Partial<ReleaseLimits>; administered?: boolean } = {},
+  options: {
+    mode?: Mode
+    limits?: Partial<ReleaseLimits>
+    administered?: boolean
+    vault?: Vault
+  } = {},
 ) {
   const database = await testDatabase(context)
   const db = database.app
@@ -114,7 +121,14 @@ export async function createWorld(
     floodFactor: 5,
     ...options.limits,
   }
-  const pipeline: PipelineOptions = {
+  const pipeline: PreserveOptions = {
+    db,
+    vault: options.vault,
+    readRecord: async ({ did, collection, rkey }) => ({
+      kind: 'record',
+      cid: undefined,
+      json: JSON.stringify({ uri: `at://${did}/${collection}/${rkey}`, value: { text: rkey } }),
+    }),
     mode: options.mode ?? 'act',
     fetcher: hosts.fetcher,
     resolver: hosts.resolver,
@@ -123,6 +137,7 @@ export async function createWorld(
     banks: book.banks,
     administeredPds: options.administered === false ? undefined : worldPds,
     canLabel: true,
+    canPreserve: options.vault !== undefined,
     clock,
   }
   const signal = new AbortController().signal
@@ -142,9 +157,10 @@ export async function createWorld(
     return takeIn({ ...emptyBatch(), ...batch })
   }
 
-  async function scanDue(pool: PipelineOptions = pipeline): Promise<number> {
+  async function scanDue(pool: PreserveOptions = pipeline): Promise<number> {
     const jobs = await claimScans(db, { limit: 50, nowMs })
-    for (const job of jobs) await settle(db, await scanBlob(job, pool, signal))
+    for (const job of jobs)
+      await settle(db, await preserve(await scanBlob(job, pool, signal), pool, signal))
     return jobs.length
   }
 
@@ -380,6 +396,7 @@ function memoryHosts(clock: () => number) {
     resolver: {
       pdsOf: async (did: string) => lookup(did),
       signingKeyOf: async () => undefined,
+      handleOf: async () => undefined,
       forget: () => undefined,
     },
     /** What was asked for, in order: host and CID, or the address. */
