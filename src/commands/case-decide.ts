@@ -4,8 +4,10 @@ import type { Command } from 'commander'
 import { caseContents } from '../cases/feedback.ts'
 import type { CaseContent } from '../cases/feedback.ts'
 import { pausesInForce } from '../cases/pauses.ts'
+import { withoutEvidence } from '../cases/without-evidence.ts'
 import type { Database } from '../db/client.ts'
 import { UsageError } from '../domain/errors.ts'
+import { noteFacts } from '../steps/note-facts.ts'
 import { decideCase } from '../steps/withdraw.ts'
 import type { CaseVerb, ContentChange, Decided } from '../steps/withdraw.ts'
 import type { Io } from './io.ts'
@@ -22,6 +24,7 @@ type DecideOptions = {
   disable?: boolean
   disableFor?: string
   content?: string[]
+  withoutEvidence?: boolean
   json?: boolean
 }
 
@@ -74,6 +77,10 @@ function addChange(command: Command, verb: string): Command {
   if (verb === 'confirm') {
     return command
       .option('--move-to <BANK>', 'move the contents behind the match to this bank')
+      .option(
+        '--without-evidence',
+        'confirm although nothing was kept where a bank asks for it; the ledger says so',
+      )
       .option('--content <ID...>', 'of several contents, only these')
   }
   return command
@@ -97,6 +104,7 @@ async function decide(
     const change = changeOf(options, session.nowMs())
     if (change !== undefined && 'disableUntilTs' in change && change.contents === undefined)
       await refuseSeveral(session.db, caseNumber)
+    if (verb === 'confirm') await missEvidence(session, caseNumber, options)
     const decided = await decideCase(session.db, {
       caseNumber,
       verb,
@@ -112,6 +120,31 @@ async function decide(
     io.out(`case ${caseNumber}: ${await told(session, verb, decided)}`)
     for (const line of furtherTold(decided, change)) io.out(line)
   })
+}
+
+/** A case from before the vault, or whose bytes could not be had: what is taken down now is not kept anywhere. */
+async function missEvidence(
+  session: CommandSession,
+  caseNumber: number,
+  options: DecideOptions,
+): Promise<void> {
+  const { db, config } = session
+  const missing = config.evidence === undefined ? 0 : await withoutEvidence(db, caseNumber)
+  if (missing === 0) return
+  if (options.withoutEvidence !== true)
+    throw new UsageError(
+      `nothing was kept of ${count(missing, 'blob')} in case ${caseNumber}, and its bank asks for evidence: the case is older than the vault, or the bytes could not be had. ` +
+        'To confirm all the same: --without-evidence. Nothing was decided.',
+    )
+  await noteFacts(db, [
+    {
+      type: 'evidence.missed',
+      actor: { kind: 'person', principal: await session.principal() },
+      pub: { case: caseNumber, reason: 'confirmed-without', blobs: missing },
+      idem: `evidence.missed:case:${caseNumber}`,
+      atMs: session.nowMs(),
+    },
+  ])
 }
 
 function changeOf(options: DecideOptions, nowMs: number): ContentChange | undefined {
