@@ -5,13 +5,13 @@ import { alice, createWorld } from '../testing/world.ts'
 import { commandLine } from './run-in-test.ts'
 
 test('a case from before the vault is confirmed only by somebody who says that nothing was kept', async (t) => {
-  const recipient = await identityToRecipient(await generateIdentity())
+  const recipient = async () => identityToRecipient(await generateIdentity())
   // The case is opened while there is no vault.
   const world = await createWorld(t)
   const blobwatch = await commandLine(world.database)
   const env = {
-    BLOBWATCH_EVIDENCE_RECIPIENTS: recipient,
-    BLOBWATCH_EVIDENCE_SERVICE_RECIPIENT: recipient,
+    BLOBWATCH_EVIDENCE_RECIPIENTS: await recipient(),
+    BLOBWATCH_EVIDENCE_SERVICE_RECIPIENT: await recipient(),
     BLOBWATCH_EVIDENCE_DIR: `${blobwatch.dir}/vault`,
   }
   await world.bank('BAD', { mode: 'act', policy: { preserve: true } })
