@@ -8,6 +8,8 @@ import type { Hex } from '../domain/blob.ts'
 import { FatalError } from '../domain/errors.ts'
 
 export const entryBytesMax = 65_535
+/** Arrays and objects within each other, at most. */
+export const depthMax = 64
 export const noHash: Hex = '0'.repeat(64)
 
 export type EntryFields = {
@@ -65,8 +67,8 @@ export function commitment(field: string, salt: Uint8Array, value: string): Hex 
     .digest('hex')
 }
 
-/** What keeps a value out of the profile: floats, unsafe integers, lone surrogates, anything that is not JSON. */
-export function profileProblem(value: unknown): string | undefined {
+/** What keeps a value out of the profile: floats, unsafe integers, lone surrogates, depth, anything that is not JSON. */
+export function profileProblem(value: unknown, depth = 0): string | undefined {
   switch (typeof value) {
     case 'boolean':
       return undefined
@@ -76,8 +78,11 @@ export function profileProblem(value: unknown): string | undefined {
       return Number.isSafeInteger(value) ? undefined : 'a number is not a safe integer'
     case 'object':
       if (value === null) return undefined
+      if (depth === depthMax) return `it is nested more than ${depthMax} deep`
       for (const [key, inner] of Object.entries(value)) {
-        const problem = key.isWellFormed() ? profileProblem(inner) : 'a key has a lone surrogate'
+        const problem = key.isWellFormed()
+          ? profileProblem(inner, depth + 1)
+          : 'a key has a lone surrogate'
         if (problem !== undefined) return problem
       }
       return undefined

@@ -1,0 +1,164 @@
+// The checks of signed heads: checkpoints, pinned ones, and what others hold of them.
+import { fromBase64, sameBytes, textOf, toHex, utf8 } from '../ledger/bytes.ts'
+import { openCheckpoint, parseCheckpoint, signedByLog } from '../ledger/note/checkpoint.ts'
+import type { SignedCheckpoint } from '../ledger/note/checkpoint.ts'
+import { parseNote } from '../ledger/note/note.ts'
+import { sha256 } from '../ledger/platform.ts'
+import { judgeHead } from './eras.ts'
+import type { Era, Head } from './eras.ts'
+import type { Findings } from './findings.ts'
+import { parseTimeStamp } from './time-stamp.ts'
+import { quorumTime } from './trust.ts'
+import type { Trust } from './trust.ts'
+
+export type Anchor = { kind: string; who: string; body: Uint8Array } & Omit<Head, 'root'>
+/** `digest`: what `openssl ts -verify` is given, in hex. */
+export type CheckedStamp = { size: number; who: string; says: string; digest: string; isToken: boolean; line: number }
+
+export type HeadChecks = {
+  /** Gives the checkpoint if it is one. */
+  checkpoint(where: string, note: string, root: RootAt): SignedCheckpoint | undefined
+  pin(where: string, head: Head, root: RootAt): void
+  /** `notes`: the checkpoints of the anchor's size. */
+  anchor(where: { line: number }, anchor: Anchor, notes: readonly string[], root: RootAt): void
+  end(): {
+    checkpoints: number
+    /** Of a log whose loss was admitted. */
+    lost: number
+    records: number
+    stamps: CheckedStamp[]
+    /** The newest checkpoint that meets the quorum, and since when; undefined without a quorum of witnesses. */
+    anchored: { size: number; atSeconds: number } | undefined
+  }
+}
+
+/** The root that was computed; `short`: the log has fewer entries; `unread`: not all of it could be read. */
+export type RootAt = (size: number) => Uint8Array | 'short' | 'unread'
+
+const deferredMax = 1000
+const stampsMax = 1000
+
+export function createHeadChecks(options: {
+  findings: Findings
+  trust: Trust
+  eras: () => readonly Era[]
+}): HeadChecks {
+  const { findings, trust } = options
+  /** A log may be named before the entry that begins it was read. */
+  const deferred: { where: string; head: Head; root: ReturnType<RootAt> }[] = []
+  const stamps: CheckedStamp[] = []
+  let [checkpoints, lost, records] = [0, 0, 0]
+  let anchored: { size: number; atSeconds: number } | undefined
+
+  const judge = (where: string, head: Head, root: ReturnType<RootAt>, isLast: boolean) => {
+    if (root === 'unread')
+      return findings.incomplete(where, 'it cannot be compared: entries are missing')
+    const verdict = judgeHead(options.eras(), head, root === 'short' ? undefined : root)
+    if (verdict.kind === 'wrong') findings.tampered(where, verdict.problem)
+    else if (verdict.kind === 'lost') lost += 1
+    else if (verdict.kind === 'unknown-log') {
+      if (!isLast && deferred.length < deferredMax) deferred.push({ where, head, root })
+      else findings.tampered(where, `it is a checkpoint of another log, ${head.origin}`)
+    }
+    return undefined
+  }
+
+  return {
+    checkpoint(where, note, root) {
+      const opened = openCheckpoint(note, trust.keys)
+      if (typeof opened === 'string') {
+        findings.tampered(where, opened)
+        return undefined
+      }
+      const { checkpoint, verdict } = opened
+      checkpoints += 1
+      judge(where, checkpoint, root(checkpoint.size), false)
+      if (verdict.kind === 'wrong') {
+        findings.tampered(where, `the signature of ${verdict.name} is wrong`)
+        return opened
+      }
+      if (!signedByLog(opened))
+        findings.incomplete(where, `none of the keys given for ${checkpoint.origin} signed it`)
+      else if (trust.quorum !== 'none' && verdict.kind === 'verified') {
+        const atSeconds = quorumTime(trust, verdict.by)
+        if (atSeconds !== undefined && (anchored === undefined || checkpoint.size >= anchored.size))
+          anchored = { size: checkpoint.size, atSeconds }
+      }
+      return opened
+    },
+    pin: (where, head, root) => judge(where, head, root(head.size), false),
+    anchor({ line }, anchor, notes, root) {
+      const where = `anchors.jsonl line ${line}`
+      if (anchor.kind === 'record') {
+        records += 1
+        const head = parseRecord(anchor.body)
+        if (head === undefined) return findings.tampered(where, 'the record names no head')
+        if (head.origin !== anchor.origin || head.size !== anchor.size)
+          return findings.tampered(where, 'the record names another log or size than its line')
+        return judge(where, head, root(head.size), false)
+      }
+      if (anchor.kind !== 'timestamp') return undefined
+      const stamp = parseTimeStamp(anchor.body)
+      if (stamp === undefined) return findings.tampered(where, 'this is not an RFC 3161 time stamp')
+      const note = notes.find((one) => parseOrigin(one) === anchor.origin)
+      if (note === undefined)
+        return findings.incomplete(where, 'the checkpoint that it stamps is not in the bundle')
+      if (!noteForms(note).some((form) => sameBytes(sha256(utf8(form)), stamp.imprint)))
+        return findings.tampered(where, 'it stamps something else than its checkpoint')
+      if (stamps.length < stampsMax)
+        stamps.push({
+          size: anchor.size,
+          who: anchor.who,
+          says: stamp.genTime,
+          digest: toHex(stamp.imprint),
+          isToken: !stamp.isResponse,
+          line,
+        })
+      return undefined
+    },
+    end() {
+      for (const { where, head, root } of deferred) judge(where, head, root, true)
+      return { checkpoints, lost, records, stamps, anchored }
+    },
+  }
+}
+
+/** Cosignatures come in one by one: a note as it stood with its first signature, its first two, and so on. */
+function noteForms(note: string): string[] {
+  const split = note.lastIndexOf('\n\n') + 2
+  const lines = note.slice(split, -1).split('\n')
+  return lines.map((_, i) => `${note.slice(0, split)}${lines.slice(0, i + 1).join('\n')}\n`)
+}
+
+function parseOrigin(note: string): string | undefined {
+  const text = parseNote(note)?.text
+  return text === undefined ? undefined : parseCheckpoint(text)?.origin
+}
+
+/** A record of a repository: `note`, the signed checkpoint, or `origin`, `size` and `root` (base64). */
+function parseRecord(body: Uint8Array): Head | undefined {
+  let record: unknown
+  try {
+    record = JSON.parse(textOf(body) ?? '')
+  } catch {
+    return undefined
+  }
+  const { note, origin, size, root } = (record ?? {}) as Record<string, unknown>
+  const named = headOf(origin, size, root)
+  if (note === undefined) return named
+  const text = typeof note === 'string' ? parseNote(note)?.text : undefined
+  const noted = text === undefined ? undefined : parseCheckpoint(text)
+  if (noted === undefined || origin === undefined) return noted
+  const isSame =
+    named !== undefined &&
+    named.origin === noted.origin &&
+    named.size === noted.size &&
+    sameBytes(named.root, noted.root)
+  return isSame ? noted : undefined
+}
+
+function headOf(origin: unknown, size: unknown, root: unknown): Head | undefined {
+  const bytes = typeof root === 'string' ? fromBase64(root) : undefined
+  if (typeof origin !== 'string' || !Number.isSafeInteger(size) || bytes?.length !== 32) return undefined
+  return { origin, size: size as number, root: bytes }
+}
