@@ -84,7 +84,10 @@ async function* onePage<T>(page: T[]): AsyncGenerator<T[]> {
 }
 
 /** A decision, its intent and its result in turn, with as much in them as real ones have. */
-function* pages(size: number, signal: AbortSignal): Generator<{ bytes: Uint8Array; hash: string }[]> {
+function* pages(
+  size: number,
+  signal: AbortSignal,
+): Generator<{ bytes: Uint8Array; hash: string }[]> {
   let prev = noHash
   const com = Object.fromEntries(
     ['account', 'blob', 'record'].map((field) => [field, commitment(field, salt, field)]),
@@ -96,7 +99,14 @@ function* pages(size: number, signal: AbortSignal): Generator<{ bytes: Uint8Arra
       const action = Math.floor(seq / 3)
       const kind = (['decision', 'action.intent', 'action.result'] as const)[seq % 3] as string
       const pub = {
-        decision: { decision: action, bank: 'b1', type: 'sha256', distance: 0, policy: 1, mode: 'act' },
+        decision: {
+          decision: action,
+          bank: 'b1',
+          type: 'sha256',
+          distance: 0,
+          policy: 1,
+          mode: 'act',
+        },
         'action.intent': { action, kind: 'takedown', applied: true, revision: 1, decision: action },
         'action.result': { action, outcome: 'done', attempts: 1 },
       }[kind]

@@ -47,7 +47,9 @@ async function buildPage(): Promise<string> {
     plugins: [webPlatform],
   })
   const [html, css] = await Promise.all(
-    ['page.html', 'page.css'].map((name) => readFile(new URL(`page/${name}`, import.meta.url), 'utf8')),
+    ['page.html', 'page.css'].map((name) =>
+      readFile(new URL(`page/${name}`, import.meta.url), 'utf8'),
+    ),
   )
   // The script ends up inside an element: the text of its end may not stand in it.
   const safe = script.replaceAll('</script', String.raw`<\/script`)

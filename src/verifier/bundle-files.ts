@@ -13,7 +13,8 @@ export type BundleFiles = {
 export const fileBytesMax = 256 * 65_537
 export const lineBytesMax = 2_000_000
 
-export type Line = { number: number; value: Record<string, unknown> } | { number: number; problem: string }
+export type Line =
+  { number: number; value: Record<string, unknown> } | { number: number; problem: string }
 
 const newline = 0x0a
 

@@ -22,7 +22,7 @@ export function isCanonical(bytes: Uint8Array): boolean {
 
 /** Where the canonical value that begins at `at` ends; -1: there is none. */
 export function skipValue(bytes: Uint8Array, at: number, depth: number): number {
-  switch (bytes[at]) {
+  switch (bytes[at] ?? 0) {
     case quote:
       return skipString(bytes, at)
     case 0x7b:
@@ -97,7 +97,7 @@ export function skipString(bytes: Uint8Array, at: number): number {
 }
 
 function skipEscape(bytes: Uint8Array, at: number): number {
-  switch (bytes[at + 1]) {
+  switch (bytes[at + 1] ?? 0) {
     case quote:
     case backslash:
     case 0x62:
@@ -135,7 +135,8 @@ function skipCharacter(bytes: Uint8Array, at: number): number {
   if (first >= 0xf0 && first <= 0xf4) {
     const least = first === 0xf0 ? 0x90 : 0x80
     const most = first === 0xf4 ? 0x8f : 0xbf
-    const holds = second >= least && second <= most && isTail(bytes[at + 2]) && isTail(bytes[at + 3])
+    const holds =
+      second >= least && second <= most && isTail(bytes[at + 2]) && isTail(bytes[at + 3])
     return holds ? at + 4 : -1
   }
   return -1
@@ -146,8 +147,7 @@ function isTail(byte: number | undefined): boolean {
 }
 
 function skipWord(bytes: Uint8Array, at: number, word: string): number {
-  for (let i = 0; i < word.length; i += 1)
-    if (bytes[at + i] !== word.charCodeAt(i)) return -1
+  for (let i = 0; i < word.length; i += 1) if (bytes[at + i] !== word.charCodeAt(i)) return -1
   return at + word.length
 }
 

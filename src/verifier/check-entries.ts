@@ -152,8 +152,7 @@ export function createEntryChecks(options: {
 /** The name of the log changes nowhere but in an entry that admits a loss. */
 function createNames(expected: string | undefined, isTail: boolean, findings: Findings) {
   const eras: Era[] = expected === undefined ? [] : [{ log: expected, from: 0 }]
-  let current: Uint8Array | undefined =
-    expected === undefined ? undefined : jsonBytes(expected)
+  let current: Uint8Array | undefined = expected === undefined ? undefined : jsonBytes(expected)
   return {
     eras: () => eras as readonly Era[],
     look(
@@ -164,17 +163,25 @@ function createNames(expected: string | undefined, isTail: boolean, findings: Fi
     ): void {
       const isSame = current !== undefined && isAt(bytes, places.log, places.logEnd, current)
       if (isSame && recovered === undefined) return
-      const log = JSON.parse(textOf(bytes.subarray(places.log - 1, places.logEnd + 1)) ?? '') as string
+      const log = JSON.parse(
+        textOf(bytes.subarray(places.log - 1, places.logEnd + 1)) ?? '',
+      ) as string
       if (current === undefined && (recovered === undefined || isTail)) {
         eras.push({ log, from: seq })
         current = bytes.slice(places.log, places.logEnd)
         return
       }
-      if (recovered === undefined) return findings.tampered(seq, `it belongs to another log, ${log}`)
+      if (recovered === undefined)
+        return findings.tampered(seq, `it belongs to another log, ${log}`)
       const recovery = parseRecovery(recovered)
       const before = eras.at(-1)?.log ?? (seq === 0 ? recovery?.previousLog : undefined)
       const isNew = log !== recovery?.previousLog && eras.every((era) => era.log !== log)
-      if (recovery === undefined || recovery.size !== seq || recovery.previousLog !== before || !isNew)
+      if (
+        recovery === undefined ||
+        recovery.size !== seq ||
+        recovery.previousLog !== before ||
+        !isNew
+      )
         return findings.tampered(seq, 'what it says of the log before it cannot be')
       if (eras.length === 0) eras.push({ log: recovery.previousLog, from: 0 })
       eras.push({ log, from: seq, recovery })
@@ -189,11 +196,16 @@ const meaningBytes = meaning.map(jsonBytes)
 function knownType(bytes: Uint8Array, places: EntryPlaces): (typeof meaning)[number] | undefined {
   // All of them are this long or one longer.
   if (places.typeEnd - places.type < 13 || places.typeEnd - places.type > 14) return undefined
-  return meaning.find((_, i) => isAt(bytes, places.type, places.typeEnd, meaningBytes[i] as Uint8Array))
+  return meaning.find((_, i) =>
+    isAt(bytes, places.type, places.typeEnd, meaningBytes[i] as Uint8Array),
+  )
 }
 
 function parsePub(bytes: Uint8Array, places: EntryPlaces): Record<string, unknown> {
-  return JSON.parse(textOf(bytes.subarray(places.pub, places.pubEnd)) ?? '{}') as Record<string, unknown>
+  return JSON.parse(textOf(bytes.subarray(places.pub, places.pubEnd)) ?? '{}') as Record<
+    string,
+    unknown
+  >
 }
 
 /** Inclusive ranges of entries before this one. */
@@ -242,4 +254,3 @@ function hexAt(bytes: Uint8Array, at: number): string {
 function jsonBytes(text: string): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(text).slice(1, -1))
 }
-

@@ -13,7 +13,14 @@ import type { Trust } from './trust.ts'
 
 export type Anchor = { kind: string; who: string; body: Uint8Array } & Omit<Head, 'root'>
 /** `digest`: what `openssl ts -verify` is given, in hex. */
-export type CheckedStamp = { size: number; who: string; says: string; digest: string; isToken: boolean; line: number }
+export type CheckedStamp = {
+  size: number
+  who: string
+  says: string
+  digest: string
+  isToken: boolean
+  line: number
+}
 
 export type HeadChecks = {
   /** Gives the checkpoint if it is one. */
@@ -159,6 +166,7 @@ function parseRecord(body: Uint8Array): Head | undefined {
 
 function headOf(origin: unknown, size: unknown, root: unknown): Head | undefined {
   const bytes = typeof root === 'string' ? fromBase64(root) : undefined
-  if (typeof origin !== 'string' || !Number.isSafeInteger(size) || bytes?.length !== 32) return undefined
+  if (typeof origin !== 'string' || !Number.isSafeInteger(size) || bytes?.length !== 32)
+    return undefined
   return { origin, size: size as number, root: bytes }
 }

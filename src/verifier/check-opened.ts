@@ -9,7 +9,12 @@ import type { EntryPlaces } from './scan-entry.ts'
 export type OpenedValue = { salt: Uint8Array; value: string }
 
 export type OpenedChecks = {
-  add(seq: number, bytes: Uint8Array, places: EntryPlaces, values: ReadonlyMap<string, OpenedValue>): void
+  add(
+    seq: number,
+    bytes: Uint8Array,
+    places: EntryPlaces,
+    values: ReadonlyMap<string, OpenedValue>,
+  ): void
   /** `erased`: entries that lack a value, by a record. */
   end(erasures: readonly Erasure[]): { opened: number; erased: number; unopened: number }
 }
@@ -61,7 +66,8 @@ export function parseOpened(
 ): ({ seq: number; field: string } & OpenedValue) | undefined {
   const salt = typeof value['salt'] === 'string' ? fromHex(value['salt']) : undefined
   const { seq, field, value: text } = value
-  if (!Number.isSafeInteger(seq) || typeof field !== 'string' || typeof text !== 'string') return undefined
+  if (!Number.isSafeInteger(seq) || typeof field !== 'string' || typeof text !== 'string')
+    return undefined
   if (salt?.length !== saltBytes || !text.isWellFormed()) return undefined
   return { seq: seq as number, field, salt, value: text }
 }
@@ -75,4 +81,3 @@ function mergeRanges(ranges: readonly [number, number][]): [number, number][] {
   }
   return merged
 }
-

@@ -4,7 +4,14 @@ import { parseArgs } from 'node:util'
 import { textOf } from '../ledger/bytes.ts'
 import { openCheckpoint } from '../ledger/note/checkpoint.ts'
 import { folderFiles } from './folder-files.ts'
-import { exitCodeOf, factLines, findingLines, proofSentence, verdictSentence, verdictWords } from './report-text.ts'
+import {
+  exitCodeOf,
+  factLines,
+  findingLines,
+  proofSentence,
+  verdictSentence,
+  verdictWords,
+} from './report-text.ts'
 import { makeTrust } from './trust.ts'
 import type { Trust } from './trust.ts'
 import { verifyBundle } from './verify-bundle.ts'
@@ -114,8 +121,13 @@ async function verifyOne(
   return exitCodeOf[report.verdict]
 }
 
-function proveOne(values: Values, { file, trust }: { file: string; trust: Trust }, io: CliIo): number {
-  if (values.entry === undefined) throw new UsageProblem('--entry FILE names the entry that is proved')
+function proveOne(
+  values: Values,
+  { file, trust }: { file: string; trust: Trust },
+  io: CliIo,
+): number {
+  if (values.entry === undefined)
+    throw new UsageProblem('--entry FILE names the entry that is proved')
   for (const name of ['pin', 'max-age', 'now'] as const)
     if (values[name] !== undefined) throw new UsageProblem(`--${name} does not go with proof`)
   const report = verifyProofFile({
@@ -161,7 +173,9 @@ function parseAge(text: string): number {
 }
 
 function parseTime(text: string): number {
-  const atMs = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z$/.test(text) ? Date.parse(text) : Number.NaN
+  const atMs = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN
   if (Number.isNaN(atMs)) throw new UsageProblem('--now is a time as 2026-11-21T03:20:00Z')
   return atMs
 }

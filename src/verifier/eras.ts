@@ -16,7 +16,9 @@ export type Era = { log: string; from: number; recovery?: Recovery }
 export function parseRecovery(pub: Record<string, unknown>): Recovery | undefined {
   const { previousLog, previousSize, previousRoot, size } = pub
   const root =
-    typeof previousRoot === 'string' && previousRoot.length === 64 ? fromHex(previousRoot) : undefined
+    typeof previousRoot === 'string' && previousRoot.length === 64
+      ? fromHex(previousRoot)
+      : undefined
   const holds =
     typeof previousLog === 'string' &&
     isCount(previousSize) &&
@@ -46,7 +48,10 @@ export function judgeHead(
   if (recovery !== undefined && head.size > recovery.size) {
     if (head.size > recovery.previousSize) {
       const admitted = `the log admits that it lost entries up to ${recovery.previousSize - 1} only`
-      return { kind: 'wrong', problem: `a checkpoint of ${head.size} entries is kept, and ${admitted}` }
+      return {
+        kind: 'wrong',
+        problem: `a checkpoint of ${head.size} entries is kept, and ${admitted}`,
+      }
     }
     if (head.size === recovery.previousSize && !sameBytes(head.root, recovery.root))
       return { kind: 'wrong', problem: `the lost log of ${head.size} entries had another root` }

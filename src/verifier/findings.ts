@@ -1,7 +1,12 @@
 // What a verification found, and how bad the worst of it is.
 
 /** `seq`: the entry where it was noticed. `where`: the file, or the part of the log. */
-export type Finding = { kind: 'tampered' | 'incomplete'; where: string; seq?: number; problem: string }
+export type Finding = {
+  kind: 'tampered' | 'incomplete'
+  where: string
+  seq?: number
+  problem: string
+}
 
 export type Findings = {
   tampered(where: string | number, problem: string): void

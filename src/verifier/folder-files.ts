@@ -10,11 +10,12 @@ export function folderFiles(folder: string): BundleFiles {
       const file = join(folder, path)
       try {
         // Sync: files are small, many, and read one after the other.
-        if (statSync(file).size > fileBytesMax) return Promise.resolve(new Uint8Array(fileBytesMax + 1))
+        if (statSync(file).size > fileBytesMax)
+          return Promise.resolve(new Uint8Array(fileBytesMax + 1))
         return Promise.resolve(new Uint8Array(readFileSync(file)))
       } catch (error) {
         if (isMissing(error)) return Promise.resolve(undefined)
-        return Promise.reject(error as Error)
+        return Promise.reject(error)
       }
     },
     parts(path) {

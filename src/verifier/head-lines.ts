@@ -14,7 +14,10 @@ export type HeadLines = {
   end(expected: { checkpoints: number; anchors: number }, root: RootAt): Promise<void>
 }
 
-type Waiting = { notes: { line: number; note: string }[]; anchors: { line: number; anchor: Anchor }[] }
+type Waiting = {
+  notes: { line: number; note: string }[]
+  anchors: { line: number; anchor: Anchor }[]
+}
 
 export async function createHeadLines(options: {
   files: BundleFiles
@@ -45,7 +48,8 @@ export async function createHeadLines(options: {
     take(size, line, value) {
       const { origin, kind, who, body } = value
       const bytes = typeof body === 'string' ? fromBase64(body) : undefined
-      if (bytes === undefined || ![origin, kind, who].every((one) => typeof one === 'string')) return false
+      if (bytes === undefined || ![origin, kind, who].every((one) => typeof one === 'string'))
+        return false
       const anchor = { origin, kind, who, body: bytes, size } as Anchor
       at(size).anchors.push({ line, anchor })
       return true
@@ -59,7 +63,10 @@ export async function createHeadLines(options: {
       const where = `checkpoints.jsonl line ${line}`
       const signed = heads.checkpoint(where, note, root)
       if (signed !== undefined && signed.checkpoint.size !== size)
-        findings.tampered(where, `the line says ${size} entries, its note ${signed.checkpoint.size}`)
+        findings.tampered(
+          where,
+          `the line says ${size} entries, its note ${signed.checkpoint.size}`,
+        )
     }
     const texts = notes.map(({ note }) => note)
     for (const { line, anchor } of anchors) heads.anchor({ line }, anchor, texts, root)

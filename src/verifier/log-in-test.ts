@@ -123,7 +123,11 @@ export function makeLog(shape: LogShape): MadeLog {
     const open = [...openActions]
     for (let lost = 1 + random(20); lost > 0; lost -= 1) addOrdinary()
     sign()
-    const previous = { previousLog: made.log, previousSize: made.entries.length, previousRoot: toHex(frontier.root()) }
+    const previous = {
+      previousLog: made.log,
+      previousSize: made.entries.length,
+      previousRoot: toHex(frontier.root()),
+    }
     made.entries.length = size
     made.values.length = kept.values
     frontier = createFrontier({ size, bytes: kept.frontier })
@@ -142,8 +146,17 @@ export function makeLog(shape: LogShape): MadeLog {
       openActions.push(actions)
       add('action.intent', { action: actions, kind: 'takedown', revision: 1 }, ['account', 'blob'])
     } else if (what === 1 && openActions.length > 0)
-      add('action.result', { action: openActions.splice(random(openActions.length), 1)[0], outcome: 'done' }, [])
-    else add('decision', { bank: `b${random(9)}`, distance: random(32), note: 'ä€😀\n"\\' }, privateFields.slice(random(3)))
+      add(
+        'action.result',
+        { action: openActions.splice(random(openActions.length), 1)[0], outcome: 'done' },
+        [],
+      )
+    else
+      add(
+        'decision',
+        { bank: `b${random(9)}`, distance: random(32), note: 'ä€😀\n"\\' },
+        privateFields.slice(random(3)),
+      )
   }
 
   while (made.entries.length < shape.entries) {
@@ -157,7 +170,12 @@ export function makeLog(shape: LogShape): MadeLog {
     if (size > 2 && shape.erasures > 0 && random(Math.ceil(rest / shape.erasures)) === 0) {
       erase()
       shape = { ...shape, erasures: shape.erasures - 1 }
-    } else if (size > 2 && rest > 1 && recoveries > 0 && random(Math.ceil(rest / recoveries)) === 0) {
+    } else if (
+      size > 2 &&
+      rest > 1 &&
+      recoveries > 0 &&
+      random(Math.ceil(rest / recoveries)) === 0
+    ) {
       recoveries -= 1
       recover()
     } else addOrdinary()
@@ -168,7 +186,13 @@ export function makeLog(shape: LogShape): MadeLog {
   made.anchors.sort((a, b) => a.size - b.size)
   if (shape.opened === 'none') made.values = []
   if (shape.opened === 'some') made.values = made.values.filter(() => random(2) === 0)
-  return { ...made, policy: policyOf(logKeys, witnessKeys), logKeys, witnessKeys, nowMs: atMs + 2000 }
+  return {
+    ...made,
+    policy: policyOf(logKeys, witnessKeys),
+    logKeys,
+    witnessKeys,
+    nowMs: atMs + 2000,
+  }
 }
 
 /** All but one of the witnesses are asked for; one of one. */
@@ -177,7 +201,9 @@ function policyOf(logKeys: readonly SignerKey[], witnessKeys: readonly SignerKey
   return [
     ...logKeys.map(({ verifier }) => `log ${formatVerifierKey(verifier)}`),
     ...witnessKeys.map(({ verifier }, i) => `witness w${i} ${formatVerifierKey(verifier)}`),
-    ...(names.length > 0 ? [`group all-of-them ${Math.max(1, names.length - 1)} ${names.join(' ')}`] : []),
+    ...(names.length > 0
+      ? [`group all-of-them ${Math.max(1, names.length - 1)} ${names.join(' ')}`]
+      : []),
     `quorum ${names.length > 0 ? 'all-of-them' : 'none'}`,
     '',
   ].join('\n')
@@ -191,7 +217,14 @@ function anchor(made: LogParts, root: Uint8Array, kind: 'record' | 'timestamp'):
     timestamp: () => makeTimeStamp(sha256(utf8(made.note)), '20261121032000Z'),
   }
   const who = kind === 'record' ? 'at://did:example:log/checkpoint/1' : 'https://tsa.example'
-  made.anchors.push({ size, origin: made.log, kind, who, body: bodies[kind](), at: new Date(startMs).toISOString() })
+  made.anchors.push({
+    size,
+    origin: made.log,
+    kind,
+    who,
+    body: bodies[kind](),
+    at: new Date(startMs).toISOString(),
+  })
 }
 
 /** The bundle of these parts, as files in memory. */

@@ -23,7 +23,9 @@ export type Manifest = {
 }
 
 /** The manifest; `usage`: this is no bundle for us; `problem`: it is one that was damaged. */
-export function parseManifest(bytes: Uint8Array): Manifest | { usage: string } | { problem: string } {
+export function parseManifest(
+  bytes: Uint8Array,
+): Manifest | { usage: string } | { problem: string } {
   let value: unknown
   try {
     value = JSON.parse(textOf(bytes) ?? '')
@@ -32,10 +34,13 @@ export function parseManifest(bytes: Uint8Array): Manifest | { usage: string } |
   }
   const manifest = (value ?? {}) as Manifest
   const { format, version } = manifest as { format: unknown; version: unknown }
-  if (format !== bundleFormat) return { usage: `this is no ledger bundle: its format is ${String(format).slice(0, 60)}` }
+  if (format !== bundleFormat)
+    return { usage: `this is no ledger bundle: its format is ${String(format).slice(0, 60)}` }
   if (typeof version !== 'number' || version < 1) return { problem: 'it has no version' }
   if (version > bundleVersion)
-    return { usage: `the bundle has the format ${version}, this verifier knows ${bundleVersion}: use a newer one` }
+    return {
+      usage: `the bundle has the format ${version}, this verifier knows ${bundleVersion}: use a newer one`,
+    }
   const counts = [manifest.size, manifest.checkpoints, manifest.anchors, manifest.openedValues]
   const holds =
     typeof manifest.log === 'string' &&
@@ -44,7 +49,9 @@ export function parseManifest(bytes: Uint8Array): Manifest | { usage: string } |
     ['none', 'some', 'all'].includes(manifest.opened)
   if (!holds) return { problem: 'it lacks a field, or has one of another kind' }
   if (manifest.size > bundleEntriesMax)
-    return { usage: `the bundle has ${manifest.size} entries, this verifier reads ${bundleEntriesMax}` }
+    return {
+      usage: `the bundle has ${manifest.size} entries, this verifier reads ${bundleEntriesMax}`,
+    }
   return manifest
 }
 

@@ -97,7 +97,8 @@ async function compareTiles(files: BundleFiles, tree: TileBuilder, findings: Fin
 }
 
 function tileProblem(level: number, bytes: Uint8Array, hashes: Uint8Array): string {
-  if (bytes.length !== hashes.length) return `the tile has ${bytes.length} bytes, not ${hashes.length}`
+  if (bytes.length !== hashes.length)
+    return `the tile has ${bytes.length} bytes, not ${hashes.length}`
   const at = Math.floor(hashes.findIndex((byte, i) => byte !== bytes[i]) / 32)
   return `hash ${at} of the tile is not that of the ${level === 0 ? 'entry' : 'tile below'}`
 }
@@ -108,7 +109,8 @@ const noValues: ReadonlyMap<string, OpenedValue> = new Map()
 async function openValues({ files, manifest, findings }: Run) {
   const path = 'opened.jsonl'
   const parts = manifest.opened === 'none' ? undefined : await files.parts(path)
-  if (manifest.opened !== 'none' && parts === undefined) findings.incomplete(path, 'the file is missing')
+  if (manifest.opened !== 'none' && parts === undefined)
+    findings.incomplete(path, 'the file is missing')
   const queue = queueLines(parts && readJsonLines(parts))
   let [count, last] = [0, 0]
   const upTo = async (size: number) => {
@@ -137,7 +139,10 @@ async function openValues({ files, manifest, findings }: Run) {
       for (const seq of (await upTo(Infinity)).keys())
         findings.tampered(path, `it opens a value of entry ${seq}, which is not there`)
       if (parts !== undefined && count < manifest.openedValues)
-        findings.incomplete(path, `there are ${count} lines, bundle.json says ${manifest.openedValues}`)
+        findings.incomplete(
+          path,
+          `there are ${count} lines, bundle.json says ${manifest.openedValues}`,
+        )
     },
   }
 }

@@ -108,12 +108,12 @@ function skipCommitments(bytes: Uint8Array, at: number): number {
 
 /** 64 hex digits in lower case. */
 function skipHex(bytes: Uint8Array, at: number): number {
-  for (let i = at; i < at + hexLength; i += 1) {
-    const byte = bytes[i] ?? 0
-    if (!(byte >= 0x30 && byte <= 0x39) && !(byte >= 0x61 && byte <= 0x66)) return -1
-  }
+  for (let i = at; i < at + hexLength; i += 1) if (isHexDigit[bytes[i] as number] !== 1) return -1
   return at + hexLength
 }
+
+const isHexDigit = new Uint8Array(256)
+for (const digit of ascii('0123456789abcdef')) isHexDigit[digit] = 1
 
 /** `a-b.cD`: a lower-case letter, then letters, digits, hyphens and single dots, 64 at most, no dot at the end. */
 function skipType(bytes: Uint8Array, at: number): number {
@@ -122,7 +122,8 @@ function skipType(bytes: Uint8Array, at: number): number {
   for (; next < at + typeLengthMax; next += 1) {
     const byte = bytes[next] ?? 0
     const isLower = byte >= 0x61 && byte <= 0x7a
-    const isOther = (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x30 && byte <= 0x39) || byte === 0x2d
+    const isOther =
+      (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x30 && byte <= 0x39) || byte === 0x2d
     if (next === at && !isLower) return -1
     if (byte === 0x2e) {
       if (wasDot) return -1

@@ -36,7 +36,11 @@ export function parseTimeStamp(der: Uint8Array): TimeStamp | undefined {
   const [algorithm, imprint] = readAll(imprintPart.body) ?? []
   const isSha256 = algorithm !== undefined && isOid(readAll(algorithm.body)?.[0], sha256Oid)
   if (!isSha256 || imprint?.tag !== octets || imprint.body.length !== 32) return undefined
-  return { imprint: imprint.body, genTime: String.fromCharCode(...time.body.subarray(0, 32)), isResponse }
+  return {
+    imprint: imprint.body,
+    genTime: String.fromCharCode(...time.body.subarray(0, 32)),
+    isResponse,
+  }
 }
 
 function isOid(node: Node | undefined, oid: Uint8Array): boolean {

@@ -11,7 +11,10 @@ export type Trust = {
 }
 
 /** The trust, or in words what keeps the texts from giving one. */
-export function makeTrust(given: { policy?: string | undefined; keys: readonly string[] }): Trust | string {
+export function makeTrust(given: {
+  policy?: string | undefined
+  keys: readonly string[]
+}): Trust | string {
   const keys: VerifierKey[] = []
   for (const text of given.keys) {
     const key = parseVerifierKey(text)
@@ -27,7 +30,7 @@ export function makeTrust(given: { policy?: string | undefined; keys: readonly s
   if ('problems' in policy) return `the policy cannot be used: ${policy.problems.join('; ')}`
   for (const { key } of [...policy.logs, ...policy.witnesses]) keys.push(key)
   if (!keys.some((key) => key.type === 'log')) return 'the policy names no log: it needs a log line'
-  return { keys, isQuorum: policy.isQuorum, quorum: policy.quorum }
+  return { keys, isQuorum: (cosigners) => policy.isQuorum(cosigners), quorum: policy.quorum }
 }
 
 /**

@@ -67,14 +67,16 @@ export type VerifyOptions = {
 }
 
 /** The report, or in words why there can be none. */
-export async function verifyBundle(options: VerifyOptions): Promise<BundleReport | { usage: string }> {
+export async function verifyBundle(
+  options: VerifyOptions,
+): Promise<BundleReport | { usage: string }> {
   const { files, trust } = options
   const findings = createFindings()
   const note = await files.read('checkpoint')
   const manifest = await readManifest(files, note, findings)
   if ('usage' in manifest) return manifest
   const entries = createEntryChecks({ findings, entries: manifest.size, seed: options.seed })
-  const heads = createHeadChecks({ findings, trust, eras: entries.eras })
+  const heads = createHeadChecks({ findings, trust, eras: () => entries.eras() })
   const run: Run = {
     files,
     manifest,
@@ -83,7 +85,12 @@ export async function verifyBundle(options: VerifyOptions): Promise<BundleReport
     opened: createOpenedChecks(findings, manifest.opened),
     tree: createTileBuilder(),
     lines: await createHeadLines({ files, findings, heads }),
-    roots: new Map([...options.pins.map(({ checkpoint }) => checkpoint), ...signedHead(note)].map(({ size }) => [size, undefined])),
+    roots: new Map(
+      [...options.pins.map(({ checkpoint }) => checkpoint), ...signedHead(note)].map(({ size }) => [
+        size,
+        undefined,
+      ]),
+    ),
     onProgress: options.onProgress,
   }
   const read = await readEntries(run)
@@ -151,7 +158,12 @@ function conclude(
   const log = entries.eras().at(-1)?.log
   if (read > 0 && read === manifest.size && log !== manifest.log)
     findings.tampered('bundle.json', `the last entries are of ${log}, not of ${manifest.log}`)
-  checkAge(options, { findings, anchored: ended.anchored, size: manifest.size, lastTime: times.lastTime })
+  checkAge(options, {
+    findings,
+    anchored: ended.anchored,
+    size: manifest.size,
+    lastTime: times.lastTime,
+  })
   const [tampered, incomplete] = [findings.count('tampered'), findings.count('incomplete')]
   return {
     verdict: tampered > 0 ? 'tampered' : incomplete > 0 ? 'incomplete' : 'true',
@@ -189,11 +201,15 @@ function checkAge(
 ): void {
   const { findings, anchored, size } = found
   if (trust.quorum !== 'none' && (anchored === undefined || anchored.size < size)) {
-    const newest = anchored === undefined ? 'none does' : `the newest that does has ${anchored.size} entries`
+    const newest =
+      anchored === undefined ? 'none does' : `the newest that does has ${anchored.size} entries`
     findings.incomplete('checkpoint', `it does not meet the quorum (${trust.quorum}); ${newest}`)
   }
   if (maxAgeMs === undefined) return
-  const atMs = trust.quorum === 'none' ? Date.parse(found.lastTime ?? '') : (anchored?.atSeconds ?? Number.NaN) * 1000
+  const atMs =
+    trust.quorum === 'none'
+      ? Date.parse(found.lastTime ?? '')
+      : (anchored?.atSeconds ?? Number.NaN) * 1000
   if (nowMs - atMs <= maxAgeMs) return
   const at = Number.isNaN(atMs) ? 'there is none' : `it is of ${new Date(atMs).toISOString()}`
   findings.incomplete('checkpoint', `the newest anchored checkpoint is too old: ${at}`)

@@ -43,7 +43,12 @@ export async function writeBundle(
   onProgress?: (entries: number) => void,
 ): Promise<WrittenBundle> {
   const { entries, root } = await writeEntries(target, content, onProgress)
-  const checkpoints = await writeLines(target, 'checkpoints.jsonl', content.checkpoints, checkpointLine)
+  const checkpoints = await writeLines(
+    target,
+    'checkpoints.jsonl',
+    content.checkpoints,
+    checkpointLine,
+  )
   const anchors = await writeLines(target, 'anchors.jsonl', content.anchors, anchorLine)
   const openedValues =
     content.values === undefined

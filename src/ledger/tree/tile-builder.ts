@@ -18,7 +18,11 @@ export function createTileBuilder(): TileBuilder {
   const rows: { hashes: Uint8Array; length: number; index: number }[] = []
   let tiles: BuiltTile[] = []
   const put = (level: number, hash: Uint8Array) => {
-    const row = (rows[level] ??= { hashes: new Uint8Array(tileWidth * hashBytes), length: 0, index: 0 })
+    const row = (rows[level] ??= {
+      hashes: new Uint8Array(tileWidth * hashBytes),
+      length: 0,
+      index: 0,
+    })
     row.hashes.set(hash, row.length * hashBytes)
     row.length += 1
     if (row.length < tileWidth) return
