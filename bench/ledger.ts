@@ -1,13 +1,14 @@
 // How fast facts become ledger entries: 200 callers, each writes an intake row and waits until it is an entry, against
 // the real sequencer and a Postgres that waits for the disk; then the whole ledger is read and verified.
-import { callStep } from '../src/db/client.ts'
 import type { Database } from '../src/db/client.ts'
 import { createDataKey, generateDataKey } from '../src/ledger/seal.ts'
+import { createRecorder } from '../src/ledger/recorder.ts'
 import { createSequencer } from '../src/ledger/sequencer.ts'
 import { createVerifier } from '../src/ledger/verify.ts'
 import type { LedgerReport, StoredEntry } from '../src/ledger/verify.ts'
 import { createBell } from '../src/queue/bell.ts'
 import { leadLedger } from '../src/steps/append.ts'
+import type { Fact } from '../src/steps/note-facts.ts'
 import type { Bench, BenchOptions, BenchResult } from './bench.ts'
 import { round } from './machine.ts'
 import { percentile } from './percentile.ts'
@@ -64,9 +65,8 @@ async function appendFor(
   db: Database,
   options: { seconds: number; signal: AbortSignal },
 ): Promise<Appended> {
-  const waiting = new Map<string, () => void>()
-  const bell = createBell()
-  const looked = createBell()
+  const intake = createBell()
+  const appendedBell = createBell()
   const stop = new AbortController()
   const appended: Appended = { ms: [], seconds: options.seconds, batches: 0 }
   const head = await leadLedger(db, 'bench')
@@ -79,71 +79,44 @@ async function appendFor(
     clock: Date.now,
     dataKey: createDataKey(generateDataKey()),
     limits,
-    wait: (ms, signal) => bell.wait(ms, signal),
+    wait: (ms, signal) => intake.wait(ms, signal),
     onAppended: ({ entries }) => {
       if (entries > 0 && isCounted()) appended.batches += 1
-      looked.ring()
+      appendedBell.ring()
     },
   })
   const running = sequencer.run(head, stop.signal)
-  const watching = watch(db, { waiting, bell: looked, signal: stop.signal })
+  await using recorder = createRecorder({ db, clock: Date.now, intake, appended: appendedBell })
   const call = async (caller: number) => {
     for (let n = 0; performance.now() < endMs && !options.signal.aborted; n++) {
-      const idem = `bench:${caller}:${n}`
       const startMs = performance.now()
-      await note(db, idem)
-      bell.ring()
-      await new Promise<void>((resolve) => waiting.set(idem, resolve))
+      await recorder.record(factOf(`bench:${caller}:${n}`))
       if (isCounted()) appended.ms.push(performance.now() - startMs)
     }
   }
   try {
     const calls = Promise.all(Array.from({ length: callers }, (_, caller) => call(caller)))
-    await Promise.race([calls, running, watching])
+    await Promise.race([calls, running])
     options.signal.throwIfAborted()
   } finally {
     stop.abort()
-    await Promise.allSettled([running, watching])
+    await Promise.allSettled([running])
   }
   return appended
 }
 
 /** A fact with as much in it as a decision has: three personal values become commitments. */
-async function note(db: Database, idem: string): Promise<void> {
-  await callStep(db, 'note_fact_v1', {
+function factOf(idem: string): Fact {
+  return {
     type: 'decision',
     idem,
-    now: new Date(),
+    atMs: Date.now(),
     pub: { decision: 1, bank: 'b1', type: 'sha256', distance: 0, policy: 1, mode: 'act' },
     private: {
       account: `did:plc:${'b'.repeat(24)}`,
       blob: '0123456789abcdef'.repeat(4),
       record: 'app.bsky.feed.post/3mabcdefghijk',
     },
-  })
-}
-
-/** A caller's fact is an entry when its row has left the intake. */
-async function watch(
-  db: Database,
-  options: {
-    waiting: Map<string, () => void>
-    bell: ReturnType<typeof createBell>
-    signal: AbortSignal
-  },
-): Promise<void> {
-  const { waiting, bell, signal } = options
-  while (!signal.aborted) {
-    await bell.wait(20, signal)
-    const asked = [...waiting.keys()]
-    if (asked.length === 0) continue
-    const rows = await db<{ idem: string }[]>`
-      select idem from ledger_intake where idem in ${db(asked)}`
-    const open = new Set(rows.map((row) => row.idem))
-    for (const idem of asked.filter((one) => !open.has(one))) {
-      waiting.get(idem)?.()
-      waiting.delete(idem)
-    }
   }
 }
 

@@ -8,6 +8,7 @@ const heads: readonly (readonly [string, RegExp])[] = [
   ['What it watches', /^BLOBWATCH_(PDS_|FIREHOSE_|PLC_|WEBHOOK_)/],
   ['Labels and listeners', /^BLOBWATCH_(LABELER_|PUBLIC_|PRIVATE_)/],
   ['Data', /^BLOBWATCH_(DATA_|DATABASE_|KEEP_|BLOB_|DISK_|LOG_NAME)/],
+  ['The ledger and who holds its heads', /^BLOBWATCH_LEDGER_/],
   ['The process', /^/],
 ]
 

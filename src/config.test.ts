@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseConfig } from './config.ts'
 import { UsageError } from './domain/errors.ts'
+import { formatVerifierKey } from './ledger/note/key.ts'
+import { makeSignerKey } from './ledger/note/signer-key.ts'
 
 const noFiles = (path: string): string => {
   throw new Error(`no ${path}`)
@@ -103,4 +105,45 @@ test('says that NCMEC gives no API keys', () => {
 test('an address has no path, which would be lost in silence', () => {
   for (const url of ['https://pds.test/xrpc', 'ftp://pds.test', 'pds.test', 'https://'])
     assert.equal(problemsOf({ BLOBWATCH_PDS_URL: url }).length, 1, url)
+})
+
+test('what is about the ledger is checked whole: key, policy, record, addresses, name', () => {
+  const key = makeSignerKey('log.test/main', 'log', Buffer.alloc(32, 7))
+  const witness = makeSignerKey('witness.test', 'witness', Buffer.alloc(32, 8))
+  const vkey = formatVerifierKey(witness.verifier)
+  const env = {
+    BLOBWATCH_LEDGER_KEY: key.secret,
+    BLOBWATCH_LEDGER_POLICY: `witness one ${vkey} http://10.0.0.7:7380/w\nquorum one\n`,
+    BLOBWATCH_LEDGER_RECORD_PDS_URL: 'https://pds.test',
+    BLOBWATCH_LEDGER_RECORD_DID: 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa',
+    BLOBWATCH_LEDGER_RECORD_PASSWORD: 'app-password',
+    BLOBWATCH_LEDGER_TSA_URL: 'http://tsa.test/tsr',
+  }
+  const { ledger } = parseConfig(env, noFiles)
+  assert.equal(ledger.policy?.witnesses[0]?.url, 'http://10.0.0.7:7380/w')
+  assert.equal(ledger.record?.pdsUrl, 'https://pds.test')
+  assert.equal(ledger.tsaUrl, 'http://tsa.test/tsr')
+  const wrong: [Record<string, string>, RegExp][] = [
+    [{ BLOBWATCH_LOG_NAME: 'two words' }, /^BLOBWATCH_LOG_NAME has no spaces and no plus/],
+    [{ BLOBWATCH_LOG_NAME: 'a+b' }, /^BLOBWATCH_LOG_NAME/],
+    [{ BLOBWATCH_LEDGER_KEY: witness.secret }, /is the key of a witness/],
+    [{ BLOBWATCH_LEDGER_KEY: key.secret.slice(0, -2) }, /^BLOBWATCH_LEDGER_KEY: /],
+    [{ BLOBWATCH_LEDGER_SIGNER: 'sign' }, /whole path of a socket/],
+    [{ ...env, BLOBWATCH_LEDGER_SIGNER: '/run/sign' }, /belongs to the signer alone/],
+    [{ BLOBWATCH_LEDGER_POLICY: 'witness one' }, /^BLOBWATCH_LEDGER_POLICY: line 1/],
+    [
+      { BLOBWATCH_LEDGER_POLICY: `witness one ${vkey} ftp://host\nquorum one` },
+      /witness one is an address/,
+    ],
+    [{ BLOBWATCH_LEDGER_RECORD_DID: 'did:plc:a' }, /belong together: set all or none/],
+    [
+      { BLOBWATCH_LEDGER_TSA_URL: 'http://user@tsa.test' },
+      /^BLOBWATCH_LEDGER_TSA_URL is an address/,
+    ],
+  ]
+  for (const [settings, problem] of wrong) {
+    const problems = problemsOf(settings)
+    assert.match(problems.join('\n'), new RegExp(problem, 'm'))
+    assert.ok(!problems.join().includes('PRIVATE+KEY+log'))
+  }
 })

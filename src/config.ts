@@ -1,5 +1,7 @@
 // The settings: one table, one parser. Every problem is reported at once; an unknown BLOBWATCH_ variable is refused,
 // so that a typing error cannot switch a safety setting off. Pure: the environment and the files come in as parameters.
+import { readLedgerConfig } from './config-ledger.ts'
+import type { LedgerConfig } from './config-ledger.ts'
 import { modes } from './domain/bank.ts'
 import type { Mode } from './domain/bank.ts'
 import { UsageError } from './domain/errors.ts'
@@ -138,6 +140,27 @@ export const settings = {
   BLOBWATCH_LOG_NAME: {
     help: 'Name of the ledger, for example modlog.example.com/main. Not set: from the deployment id.',
   },
+  BLOBWATCH_LEDGER_SIGNER: {
+    help: "Path of the socket of a signer that is its own process and user (ledger signer). Not set: checkpoints are signed in the service's process.",
+  },
+  BLOBWATCH_LEDGER_KEY: {
+    secret: true,
+    help: "The private key of the signer in the service's process: PRIVATE+KEY+… as `ledger signer keygen` makes it. Not set: made once and kept as ledger.key in the data folder.",
+  },
+  BLOBWATCH_LEDGER_POLICY: {
+    help: 'Text of a C2SP tlog-policy: the witnesses that cosign checkpoints, their addresses, and how many are needed. Best given as a file.',
+  },
+  BLOBWATCH_LEDGER_RECORD_PDS_URL: {
+    help: 'URL of the PDS of the account that keeps a record of the newest checkpoint, written hourly. Its password goes to no other host.',
+  },
+  BLOBWATCH_LEDGER_RECORD_DID: { help: 'DID or handle of that account.' },
+  BLOBWATCH_LEDGER_RECORD_PASSWORD: { secret: true, help: 'An app password of that account.' },
+  BLOBWATCH_LEDGER_TSA_URL: {
+    help: 'Address of an RFC 3161 time-stamping authority, asked once a day about the newest checkpoint.',
+  },
+  BLOBWATCH_APPEAL_CONTACT: {
+    help: 'How an affected account appeals, in one sentence with an address; stands in every receipt (ledger receipt).',
+  },
   BLOBWATCH_PRINCIPAL: {
     help: 'Who a command acts as. Not set: the name of the person logged in on this machine.',
   },
@@ -188,6 +211,8 @@ export type Config = {
   diskFreeBytesMin: number
   dataKeyHex: string | undefined
   logName: string | undefined
+  ledger: LedgerConfig
+  appealContact: string | undefined
   principal: string | undefined
   crashPoint: string | undefined
   logLevel: string
@@ -202,7 +227,7 @@ export function parseConfig(
   const problems = strangers(env)
   const values = readSettings(env, readFile, problems)
   const read = reader(values, problems)
-  const config = readConfig(read)
+  const config = readConfig(read, problems)
   if (
     (read.text('BLOBWATCH_LABELER_DID') === undefined) !==
     (read.text('BLOBWATCH_LABELER_KEY') === undefined)
@@ -216,7 +241,7 @@ export function parseConfig(
   return config
 }
 
-function readConfig(read: ReturnType<typeof reader>): Config {
+function readConfig(read: ReturnType<typeof reader>, problems: string[]): Config {
   const pdsUrl = read.origin('BLOBWATCH_PDS_URL', ['https:', 'http:'])
   const pdsAddress = read.origin('BLOBWATCH_PDS_ADDRESS', ['https:', 'http:']) ?? pdsUrl
   const firehoseUrl = read.text('BLOBWATCH_FIREHOSE_URL')
@@ -288,6 +313,8 @@ function readConfig(read: ReturnType<typeof reader>): Config {
     diskFreeBytesMin: read.integer('BLOBWATCH_DISK_FREE_MB_MIN', 0, 100_000_000) * 1024 * 1024,
     dataKeyHex: read.text('BLOBWATCH_DATA_KEY'),
     logName: read.text('BLOBWATCH_LOG_NAME'),
+    ledger: readLedgerConfig(read, problems),
+    appealContact: read.text('BLOBWATCH_APPEAL_CONTACT'),
     principal: read.text('BLOBWATCH_PRINCIPAL'),
     crashPoint: read.text('BLOBWATCH_CRASH_POINT'),
     logLevel: read.required('LOG_LEVEL'),

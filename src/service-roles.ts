@@ -2,10 +2,6 @@
 //
 // Stopping: nothing new is begun at once; what runs has `graceMs` to finish, then its requests are aborted and its
 // leases freed; the ledger appends what that left behind; all of it within ten seconds.
-import { lead } from './db/lead.ts'
-import { sqlState } from './db/failure.ts'
-import { FatalError, errorMessage } from './domain/errors.ts'
-import { createSequencer } from './ledger/sequencer.ts'
 import { runLoop, sleep } from './queue/run-loop.ts'
 import type { LoopOptions } from './queue/run-loop.ts'
 import { act, claimActWork } from './roles/act.ts'
@@ -19,18 +15,18 @@ import {
   trimBlobs,
   workRemovals,
 } from './roles/keep-house.ts'
-import { openLeadSession } from './roles/lead-session.ts'
 import { measure } from './roles/measure.ts'
 import { claimRematch, runRematch } from './roles/rematch.ts'
 import { claimScanWork, scan } from './roles/scan.ts'
 import { watchBanks } from './roles/watch-banks.ts'
 import type { Parts } from './service.ts'
 import { ensureRoom } from './service-database.ts'
+import { leadTheLedger } from './service-ledger.ts'
+import { lockKeys } from './service-locks.ts'
+import { pruneCheckpoints } from './steps/checkpoints.ts'
 import { freeBytes } from './service-health.ts'
 import type { Health } from './service-health.ts'
 import { dropPartitions } from './db/partitions.ts'
-import { leadLedger } from './steps/append.ts'
-import type { LedgerHead } from './steps/append.ts'
 import type { WorkKind } from './telemetry/events.ts'
 
 export const roleLimits = {
@@ -42,9 +38,6 @@ export const roleLimits = {
   minuteMs: 60_000,
   diskMs: 5_000,
 } as const
-
-/** One number a kind of leader; the same in every process on one database. */
-export const lockKeys = { ledger: 7310402817002, firehose: 7310402817003 } as const
 
 type Context = {
   parts: Parts
@@ -73,7 +66,7 @@ export function startRoles(
     keepHouse(context),
     watchDisk(context),
   ]
-  const ledger = appendLoop({ ...context, stop: ledgerStopping.signal })
+  const ledger = leadTheLedger({ ...context, stop: ledgerStopping.signal })
   return {
     async [Symbol.asyncDispose]() {
       stopping.abort()
@@ -185,54 +178,6 @@ async function actLoop(context: Context): Promise<void> {
   })
 }
 
-/** One process appends; a fault stops appending and so every action, and readiness says why. Ingest goes on. */
-async function appendLoop({ parts, health, stop }: Context): Promise<void> {
-  const sequencer = createSequencer({
-    db: parts.db,
-    clock: parts.clock,
-    dataKey: parts.identity.dataKey,
-    limits: parts.config.limits,
-    wait: (ms, signal) => parts.bells.ledger.wait(ms, signal),
-    onAppended: ({ size, released }) => {
-      parts.telemetry.measured({ blobwatch_ledger_entries: size })
-      if (released > 0) parts.bells.act.ring()
-    },
-    onFlood: ({ caseNumber }) =>
-      parts.telemetry.contentHeld(caseNumber === null ? {} : { caseNumber }),
-  })
-  let head: LedgerHead | undefined
-  try {
-    await lead({
-      open: () =>
-        openLeadSession(parts.database.appAddress, {
-          applicationName: 'blobwatch ledger',
-          log: parts.log,
-        }),
-      lockKey: lockKeys.ledger,
-      raiseEpoch: async () => {
-        head = await leadLedger(parts.db, parts.identity.log)
-        return head.epoch
-      },
-      onLead: async ({ signal }) => {
-        health.leadsLedger = true
-        try {
-          if (head !== undefined) await sequencer.run(head, signal)
-        } catch (error) {
-          // Fenced: another process has taken the lead in the meantime. It leads; we contend again.
-          if (sqlState(error) !== 'BW001') throw error
-        } finally {
-          health.leadsLedger = false
-        }
-      },
-      signal: stop,
-      log: parts.log,
-    })
-  } catch (error) {
-    health.ledgerFault = error instanceof FatalError ? errorMessage(error) : 'an unexpected error'
-    parts.telemetry.failed({ kind: 'ledger', error })
-  }
-}
-
 async function follow({ parts, health, stop, onFatal }: Context): Promise<void> {
   try {
     await followFirehose({ parts, health, lockKey: lockKeys.firehose, signal: stop })
@@ -262,6 +207,7 @@ async function keepHouse({ parts, stop }: Context): Promise<void> {
       await noteCounts(db, nowMs).catch(tell)
       await noteContentHours(db, nowMs).catch(tell)
       await sweepOld(db, nowMs).catch(tell)
+      await pruneCheckpoints(db, nowMs).catch(tell)
       await trimBlobs(db, config.blobRowsMax).catch(tell)
     }
     await sleep(roleLimits.minuteMs, stop)

@@ -17,6 +17,7 @@ import { openDatabase } from './service-database.ts'
 import { joinDeployment } from './service-identity.ts'
 import { createHealth } from './service-health.ts'
 import { openBankBook } from './service-index.ts'
+import { openLedgerParts } from './service-ledger.ts'
 import { startRoles } from './service-roles.ts'
 import { Decoder } from './signals/decoder.ts'
 import { createHasher } from './signals/hasher.ts'
@@ -124,6 +125,7 @@ async function makeParts(
     database,
     db,
     identity,
+    ledger: await openLedgerParts(config, { db, log: identity.log }),
     matcher: bankBook.matcher,
     bankBook,
     indexLayout: layout,

@@ -9,13 +9,15 @@ const isLong = process.env['BLOBWATCH_TEST_LONG'] === '1'
 const world = await startCrashWorld()
 after(() => world[Symbol.asyncDispose]())
 
-/** A person's commands pass these, not the service. */
+/** A person's commands and the keepers of heads pass these, not the service. */
 const elsewhere = [
   'withdraw:before',
   'withdraw:after',
   'import-stage:after',
   'import-apply:before',
   'import-apply:after',
+  'keep-head:before',
+  'keep-head:after',
 ]
 const counts = isLong ? [1, 2, 3] : [1]
 

@@ -2,10 +2,13 @@
 //
 // Promises: the same fields give the same bytes; a personal value enters only as a salted commitment.
 // docs/ledger.md will specify the format to the byte; the vocabulary is in reliability.md 1.3.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import type { Hex } from '../domain/blob.ts'
 import { FatalError } from '../domain/errors.ts'
+import { toHex, utf8, join } from './bytes.ts'
+import { sha256 } from './platform.ts'
+import { leafHashOf } from './tree/hash.ts'
 
 export const entryBytesMax = 65_535
 /** Arrays and objects within each other, at most. */
@@ -26,7 +29,8 @@ export type EntryFields = {
   com: Record<string, Hex>
 }
 
-export type LedgerEntry = { bytes: Buffer; hash: Hex }
+/** `text`: its UTF-8 is `bytes`. `leaf`: `hash` as bytes. */
+export type LedgerEntry = { text: string; bytes: Buffer; hash: Hex; leaf: Uint8Array }
 
 /** Throws FatalError when the fields cannot be an entry: our own code wrote something outside the profile. */
 export function makeEntry(fields: EntryFields): LedgerEntry {
@@ -37,7 +41,7 @@ export function makeEntry(fields: EntryFields): LedgerEntry {
     t: new Date(fields.atMs).toISOString(),
     prev: fields.prev,
     type: fields.type,
-    idem: createHash('sha256').update(fields.idem).digest('hex'),
+    idem: hash('sha256', fields.idem, 'hex'),
     actor: fields.actor,
     pub: fields.pub,
     com: fields.com,
@@ -45,26 +49,24 @@ export function makeEntry(fields: EntryFields): LedgerEntry {
   const problem = profileProblem(document)
   if (problem !== undefined)
     throw new FatalError(`entry ${fields.seq} (${fields.type}): ${problem}`)
-  const bytes = Buffer.from(canonicalize(document) ?? '', 'utf8')
+  const text = canonicalize(document) ?? ''
+  const bytes = Buffer.from(text, 'utf8')
   if (bytes.length > entryBytesMax) {
     throw new FatalError(`entry ${fields.seq} (${fields.type}) has ${bytes.length} bytes`)
   }
-  return { bytes, hash: leafHash(bytes) }
+  const leaf = leafHashOf(bytes)
+  return { text, bytes, hash: toHex(leaf), leaf }
 }
 
 /** RFC 6962 leaf hash. */
 export function leafHash(bytes: Uint8Array): Hex {
-  return createHash('sha256').update('\0').update(bytes).digest('hex')
+  return toHex(leafHashOf(bytes))
 }
 
 /** SHA-256("modlog/commit/v1" 0x00 field 0x00 salt value); salt: 32 random bytes, fresh for each field of each entry. */
 export function commitment(field: string, salt: Uint8Array, value: string): Hex {
   if (salt.length !== 32) throw new TypeError('a salt has 32 bytes')
-  return createHash('sha256')
-    .update(`modlog/commit/v1\0${field}\0`)
-    .update(salt)
-    .update(value, 'utf8')
-    .digest('hex')
+  return toHex(sha256(join(utf8(`modlog/commit/v1\0${field}\0`), salt, utf8(value))))
 }
 
 /** What keeps a value out of the profile: floats, unsafe integers, lone surrogates, depth, anything that is not JSON. */

@@ -1,7 +1,7 @@
 // The one writer of the ledger: turns intake rows into entries, a batch at a time, and lets actions go.
 //
-// Promises: entries are dense from 0, in the order of the intake; time never runs backwards; one sequencer writes,
-// because the head moves only for the epoch that it took. A content that floods is held within a second or two, also
+// Promises: entries are dense from 0, in the order of the intake; time never runs backwards; the tree grows with the chain;
+// one sequencer writes, because the head moves only for the epoch that it took. A content that floods is held within a second or two, also
 // when nothing is released.
 // A fault here stops appending and so every action; ingest, fetch and hash go on (DATA rule 11).
 // A crash leaves whole batches or nothing.
@@ -9,9 +9,20 @@ import { randomBytes } from 'node:crypto'
 import type { Database } from '../db/client.ts'
 import type { Clock } from '../domain/ports.ts'
 import { append, waitingIntake, watchFloods } from '../steps/append.ts'
-import type { AppendEntry, Flood, Intake, LedgerHead, ReleaseLimits } from '../steps/append.ts'
+import type {
+  AppendEntry,
+  Flood,
+  Intake,
+  KeptValue,
+  LedgerHead,
+  LedgerNode,
+  ReleaseLimits,
+} from '../steps/append.ts'
+import { toHex } from './bytes.ts'
 import { commitment, makeEntry } from './entry.ts'
+import { openFrontier } from './frontier-store.ts'
 import type { DataKey } from './seal.ts'
+import type { Frontier } from './tree/frontier.ts'
 
 export const sequencerLimits = {
   batch: 500,
@@ -41,6 +52,7 @@ export function createSequencer(options: {
   return {
     async run(taken, signal) {
       let head = taken
+      const frontier = await openFrontier(options.db, taken)
       let releasedAtMs = 0
       let watchedAtMs = 0
       while (!signal.aborted) {
@@ -59,17 +71,25 @@ export function createSequencer(options: {
           continue
         }
         const nowMs = options.clock()
-        const batch = makeBatch(intake, head, nowMs, options.dataKey)
+        const {
+          entries,
+          kept,
+          nodes,
+          head: next,
+        } = makeBatch(intake, { head, frontier, nowMs, dataKey: options.dataKey })
         const done = await append(options.db, {
           head,
-          entries: batch.entries,
+          entries,
+          kept,
+          nodes,
+          frontier: toHex(frontier.bytes()),
           limits: options.limits,
           nowMs,
         })
-        head = batch.head
+        head = next
         releasedAtMs = nowMs
         options.onAppended?.({
-          entries: batch.entries.length,
+          entries: entries.length,
           size: done.size,
           released: done.released,
         })
@@ -78,16 +98,18 @@ export function createSequencer(options: {
   }
 }
 
+type Batch = { entries: AppendEntry[]; kept: KeptValue[]; nodes: LedgerNode[]; head: LedgerHead }
+
+/** Moves the frontier on; when the append then fails, so does this sequencer, and the next reads the frontier anew. */
 function makeBatch(
   intake: Intake[],
-  head: LedgerHead,
-  nowMs: number,
-  dataKey: DataKey,
-): { entries: AppendEntry[]; head: LedgerHead } {
+  input: { head: LedgerHead; frontier: Frontier; nowMs: number; dataKey: DataKey },
+): Batch {
+  const { head, frontier, dataKey } = input
+  const batch: Omit<Batch, 'head'> = { entries: [], kept: [], nodes: [] }
   let { size, hash } = head
-  const atMs = Math.max(head.atMs, nowMs)
-  const entries = intake.map((row) => {
-    const kept = commitValues(row, size, dataKey)
+  const atMs = Math.max(head.atMs, input.nowMs)
+  for (const row of intake) {
     const entry = makeEntry({
       log: head.log,
       seq: size,
@@ -97,28 +119,30 @@ function makeBatch(
       idem: row.idem,
       actor: row.actor,
       pub: row.pub,
-      com: kept.com,
+      com: commitValues(row, { seq: size, dataKey, kept: batch.kept }),
     })
+    frontier.push(entry.leaf, ({ level, index, root }) =>
+      batch.nodes.push({ level, index, hash: toHex(root) }),
+    )
+    batch.entries.push({ intake: row.id, text: entry.text, hash: entry.hash })
     size += 1
     hash = entry.hash
-    return {
-      intake: row.id,
-      bytes: entry.bytes.toString('hex'),
-      hash: entry.hash,
-      private: kept.sealed,
-    }
-  })
-  return { entries, head: { ...head, size, hash, atMs } }
+  }
+  return { ...batch, head: { ...head, size, hash, atMs } }
 }
 
-function commitValues(row: Intake, seq: number, dataKey: DataKey) {
+/** The commitments of an entry; what opens them goes to `kept`. */
+function commitValues(
+  row: Intake,
+  { seq, dataKey, kept }: { seq: number; dataKey: DataKey; kept: KeptValue[] },
+): Record<string, string> {
   const com: Record<string, string> = {}
-  const sealed: AppendEntry['private'] = []
   for (const [field, value] of Object.entries(row.private)) {
     const salt = randomBytes(32)
     com[field] = commitment(field, salt, value)
     const plain = Buffer.concat([salt, Buffer.from(value, 'utf8')])
-    sealed.push({ field, account: row.account, sealed: dataKey.seal(`${seq}:${field}`, plain) })
+    const sealed = dataKey.seal(`${seq}:${field}`, plain)
+    kept.push({ seq, intake: row.id, field, account: row.account, sealed })
   }
-  return { com, sealed }
+  return com
 }

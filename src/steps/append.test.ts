@@ -17,7 +17,7 @@ async function nextEntry(
   world: World,
   head: LedgerHead,
   change: Partial<EntryFields> = {},
-): Promise<AppendEntry & { raw: Buffer }> {
+): Promise<AppendEntry> {
   const [row] = await waitingIntake(world.db, 1)
   assert.ok(row, 'something waits')
   const entry = makeEntry({
@@ -32,13 +32,7 @@ async function nextEntry(
     com: {},
     ...change,
   })
-  return {
-    intake: row.id,
-    bytes: entry.bytes.toString('hex'),
-    hash: entry.hash,
-    private: [],
-    raw: entry.bytes,
-  }
+  return { intake: row.id, text: entry.text, hash: entry.hash }
 }
 
 async function states(world: World): Promise<Record<string, number>> {
@@ -68,11 +62,19 @@ test('refuses an entry whose hash, link, number or log is not the next one', asy
   const world = await createWorld(t)
   const head = await leadLedger(world.db, 'world/ledger')
   assert.deepEqual([head.size, head.hash], [0, noHash])
-  const input = { head, limits: world.limits, nowMs: world.clock() }
   const good = await nextEntry(world, head)
+  // The frontier of a tree with one leaf is that leaf.
+  const input = {
+    head,
+    kept: [],
+    nodes: [],
+    frontier: good.hash,
+    limits: world.limits,
+    nowMs: world.clock(),
+  }
   const wrong = [
     { ...good, hash: leafHash(Buffer.from('x')) },
-    { ...good, bytes: Buffer.from(`${good.raw.toString()} `).toString('hex') },
+    { ...good, text: `${good.text} ` },
     await nextEntry(world, head, { prev: 'ab'.repeat(32) }),
     await nextEntry(world, head, { seq: 1 }),
     await nextEntry(world, head, { log: 'another/log' }),
@@ -84,6 +86,10 @@ test('refuses an entry whose hash, link, number or log is not the next one', asy
       (error) => error instanceof FatalError && /\(BW002\)/.test(error.message),
     )
   }
+  await assert.rejects(
+    append(world.db, { ...input, entries: [good], frontier: '' }),
+    /the frontier is not one of 1 entries/,
+  )
   assert.equal((await world.db`select from ledger_entry`).length, 0)
   assert.equal((await append(world.db, { ...input, entries: [good] })).size, 1)
   // The same batch once more: the head has moved.
@@ -94,7 +100,14 @@ test('refuses a sequencer whose lead has passed on, even with nothing to append'
   const world = await createWorld(t)
   const old = await leadLedger(world.db, 'world/ledger')
   const now = await leadLedger(world.db, 'world/ledger')
-  const input = { entries: [], limits: world.limits, nowMs: world.clock() }
+  const input = {
+    entries: [],
+    kept: [],
+    nodes: [],
+    frontier: '',
+    limits: world.limits,
+    nowMs: world.clock(),
+  }
   await assert.rejects(append(world.db, { ...input, head: old }), /BW001/)
   await assert.rejects(append(world.db, { ...input, head: { ...now, size: 7 } }), /BW001/)
   await append(world.db, { ...input, head: now })

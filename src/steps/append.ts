@@ -31,21 +31,25 @@ export type ReleaseLimits = {
   floodFactor: number
 }
 
-export type LedgerHead = { log: string; size: number; hash: Hex; epoch: number; atMs: number }
+export type LedgerHead = {
+  log: string
+  size: number
+  /** Leaf hash of the last entry. */
+  hash: Hex
+  /** The tree's right edge (ledger/tree/frontier.ts); undefined: entries were appended without the tree. */
+  frontier: Hex | undefined
+  epoch: number
+  atMs: number
+}
 
 /** Takes the lead: every append with an earlier epoch fails from here on. Makes the log when there is none. */
 export async function leadLedger(db: Database, log: string): Promise<LedgerHead> {
   const [head] = await callStep<
-    { log: string; size: number; hash: Hex; epoch: number; at: Date | null }[]
-  >(db, 'lead_ledger_v1', { log })
-  if (head === undefined) throw new TypeError('lead_ledger_v1 answers with one row')
-  return {
-    log: head.log,
-    size: head.size,
-    hash: head.hash,
-    epoch: head.epoch,
-    atMs: head.at?.getTime() ?? 0,
-  }
+    (Omit<LedgerHead, 'atMs' | 'frontier'> & { frontier: Hex | null; at: Date | null })[]
+  >(db, 'lead_ledger_v2', { log })
+  if (head === undefined) throw new TypeError('lead_ledger_v2 answers with one row')
+  const { at, frontier, ...rest } = head
+  return { ...rest, frontier: frontier ?? undefined, atMs: at?.getTime() ?? 0 }
 }
 
 /** A content that matched more than it may; the case (none: held by an older version) tells the person. */
@@ -80,25 +84,69 @@ export async function waitingIntake(db: Database, limit: number): Promise<Intake
 
 export type AppendEntry = {
   intake: number
-  bytes: Hex
+  /** The entry's exact bytes, which are UTF-8. */
+  text: string
   hash: Hex
-  private: { field: string; account: number | null; sealed: Hex }[]
 }
+
+/** A personal value behind a commitment of an entry of the batch. */
+export type KeptValue = {
+  seq: number
+  intake: number
+  field: string
+  account: number | null
+  sealed: Hex
+}
+
+/** The root of tile(level, index), which a batch made full. */
+export type LedgerNode = { level: number; index: number; hash: Hex }
 
 /** Throws FatalError when the head is not where this sequencer left it: somebody else leads, or the log was changed. */
 export async function append(
   db: Database,
-  input: { head: LedgerHead; entries: AppendEntry[]; limits: ReleaseLimits; nowMs: number },
+  input: {
+    head: LedgerHead
+    entries: AppendEntry[]
+    kept: KeptValue[]
+    /** Of the tree with these entries. */
+    frontier: Hex
+    nodes: LedgerNode[]
+    limits: ReleaseLimits
+    nowMs: number
+  },
 ): Promise<{ size: number; released: number }> {
-  if (input.entries.length > 0) crashPoint('append:before')
-  const [row] = await callStep<{ size: number; released: number }[]>(db, 'append_v1', {
+  const { head, entries, kept, frontier } = input
+  if (entries.length > 0) crashPoint('append:before')
+  const [row] = await callStep<{ size: number; released: number }[]>(db, 'append_v2', {
     now: new Date(input.nowMs),
+    expectSize: head.size,
+    epoch: head.epoch,
+    limits: input.limits,
+    intake: entries.map((entry) => entry.intake),
+    text: entries.map((entry) => entry.text),
+    hash: entries.map((entry) => entry.hash),
+    kept,
+    frontier,
+    nodes: asRows(input.nodes),
+  })
+  if (entries.length > 0) crashPoint('append:after')
+  if (row === undefined) throw new TypeError('append_v2 answers with one row')
+  return row
+}
+
+/** The tree of entries that were appended without it, a piece at a time; the last piece brings the frontier. */
+export async function putTree(
+  db: Database,
+  input: { head: LedgerHead; nodes: LedgerNode[]; frontier?: Hex },
+): Promise<void> {
+  await callStep(db, 'put_ledger_tree_v1', {
     expectSize: input.head.size,
     epoch: input.head.epoch,
-    entries: input.entries,
-    limits: input.limits,
+    nodes: asRows(input.nodes),
+    ...(input.frontier !== undefined && { frontier: input.frontier }),
   })
-  if (input.entries.length > 0) crashPoint('append:after')
-  if (row === undefined) throw new TypeError('append_v1 answers with one row')
-  return row
+}
+
+function asRows(nodes: readonly LedgerNode[]): [number, number, Hex][] {
+  return nodes.map(({ level, index, hash }) => [level, index, hash])
 }

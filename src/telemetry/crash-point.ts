@@ -20,6 +20,9 @@ export const crashPoints = [
   'import-stage:after',
   'import-apply:before',
   'import-apply:after',
+  'keep-head:before',
+  'keep-head:after',
+  'checkpoint:signed',
 ] as const
 export type CrashPoint = (typeof crashPoints)[number]
 

@@ -116,6 +116,16 @@ export const metricTable = {
     labels: [],
     help: 'Actions that wait for a person to decide.',
   },
+  blobwatch_ledger_signed_entries: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Entries that the newest signed checkpoint covers. Behind blobwatch_ledger_entries for more than a minute: the signer is away or refuses.',
+  },
+  blobwatch_ledger_anchored_entries: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Entries that the newest checkpoint covers which enough witnesses, a record or a time stamp hold outside; absent until there is one.',
+  },
   blobwatch_actions_dead: {
     kind: 'gauge',
     labels: [],

@@ -11,6 +11,8 @@ export type SignerKey = {
   secret: string
   /** A witness's key needs the time; a log's has none. */
   sign(text: string, atSeconds: number): NoteSignature
+  /** The same seed under another name: another key id. Throws TypeError for a name that is no key name. */
+  named(name: string): SignerKey
 }
 
 /** RFC 8410: what precedes the 32 bytes of a seed in PKCS #8. */
@@ -36,6 +38,7 @@ export function makeSignerKey(
   return {
     verifier,
     secret: `${secretPrefix}${name}+${id}+${toBase64(join(Uint8Array.of(keyTypes[type]), seed))}`,
+    named: (other) => makeSignerKey(other, type, seed),
     sign(text, atSeconds) {
       const { keyId } = verifier
       if (type === 'log') return { name, keyId, signature: sign(null, utf8(text), privateKey) }

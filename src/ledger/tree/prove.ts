@@ -1,4 +1,5 @@
 // Roots and proofs for any entry and any two sizes, from tiles (RFC 6962 section 2.1.1 and 2.1.2).
+import { join } from '../bytes.ts'
 import { hashBytes } from '../platform.ts'
 import { foldRoots, tileHeight, tileWidth } from './frontier.ts'
 import { nodeHash } from './hash.ts'
@@ -13,6 +14,8 @@ export type TileReader = {
 
 export type Prover = {
   rootAt(size: number): Promise<Uint8Array>
+  /** What `createFrontier` goes on from. */
+  frontierAt(size: number): Promise<Uint8Array>
   /** From the leaf's sibling up. Throws TypeError when the index is not below the size. */
   inclusion(index: number, size: number): Promise<Uint8Array[]>
   /** Throws TypeError when size1 is above size2. Empty from size 0 and between equal sizes. */
@@ -52,16 +55,19 @@ export function createProver(reader: TileReader, size: number): Prover {
     return row[0] as Uint8Array
   }
 
-  /** The root over leaves [from, to); `from` is where a subtree of that many may begin. */
-  const range = async (from: number, to: number): Promise<Uint8Array> => {
+  /** The roots of the complete subtrees over leaves [from, to); `from` is where a subtree of that many may begin. */
+  const parts = (from: number, to: number): Promise<Uint8Array[]> => {
     const roots: Promise<Uint8Array>[] = []
     for (let at = from; at < to;) {
       const height = heightWithin(to - at)
       roots.push(subtree(height, at / 2 ** height))
       at += 2 ** height
     }
-    return foldRoots(await Promise.all(roots))
+    return Promise.all(roots)
   }
+
+  const range = async (from: number, to: number): Promise<Uint8Array> =>
+    foldRoots(await parts(from, to))
 
   const check = (asked: number) => {
     if (!Number.isSafeInteger(asked) || asked < 0 || asked > size)
@@ -72,6 +78,10 @@ export function createProver(reader: TileReader, size: number): Prover {
     async rootAt(asked) {
       check(asked)
       return range(0, asked)
+    },
+    async frontierAt(asked) {
+      check(asked)
+      return join(...(await parts(0, asked)))
     },
     async inclusion(index, asked) {
       check(asked)

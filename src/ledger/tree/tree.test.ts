@@ -126,6 +126,8 @@ describe('a tree', () => {
           const proof = await prover.inclusion(index, size)
           assert.ok(verifyInclusion({ index, size, leafHash, root, proof }))
           assert.ok(sameBytes(await prover.rootAt(size), root))
+          const frontier = createFrontier({ size, bytes: await prover.frontierAt(size) })
+          assert.ok(sameBytes(frontier.root(), root))
           const size1 = b % (size + 1)
           const between = await prover.consistency(size1, size)
           const root1 = roots[size1] as Uint8Array

@@ -1,0 +1,249 @@
+// Signs the ledger's head while this process leads, and hands it to whoever holds it for others.
+//
+// Promises: what is signed was read back from storage and hashed again; a checkpoint is at most `everyMs` and one round
+// behind while the log moves; the signer gets a proof from what it signed last. FatalError when the storage, the signer or
+// an anchor contradicts: the leader stops appending. A signer or anchor that is away is asked again.
+// A crash leaves a head that the signer knows and the database does not: the next leader asks and signs from there.
+import type { Database } from '../db/client.ts'
+import { FatalError, RetryableError, errorMessage } from '../domain/errors.ts'
+import type { Anchor, AnchorOutcome } from '../ledger/anchor/anchor.ts'
+import { sameBytes, toHex } from '../ledger/bytes.ts'
+import { formatNote, parseNote, verifyNote } from '../ledger/note/note.ts'
+import type { Policy } from '../ledger/note/policy.ts'
+import { readEntries } from '../ledger/read-ledger.ts'
+import type { LedgerSigner } from '../ledger/signer/signer.ts'
+import { createTileReader } from '../ledger/tile-store.ts'
+import { createFrontier } from '../ledger/tree/frontier.ts'
+import type { Frontier } from '../ledger/tree/frontier.ts'
+import { leafHashOf } from '../ledger/tree/hash.ts'
+import { createProver } from '../ledger/tree/prove.ts'
+import { sleep } from '../queue/run-loop.ts'
+import { putCheckpoint } from '../steps/checkpoints.ts'
+import type { KeptAnchor } from '../steps/checkpoints.ts'
+import { crashPoint } from '../telemetry/crash-point.ts'
+import type { Log } from '../telemetry/log.ts'
+
+export const checkpointLimits = {
+  /** Two rounds and a slow signer stay under the promised 60 seconds. */
+  everyMs: 20_000,
+  /** After a signer that was away. */
+  againMs: 5_000,
+  submitMs: 10_000,
+} as const
+
+export type CheckpointOptions = {
+  db: Database
+  signer: LedgerSigner
+  anchors: readonly Anchor[]
+  policy: Policy | undefined
+  clock: () => number
+  log: Pick<Log, 'warn' | 'info'>
+  onSigned: (signed: { size: number; atMs: number; witnesses: number; anchored: boolean }) => void
+}
+
+export type Checkpointer = {
+  /** Signs and anchors the head that is stored now, when it is not signed yet. */
+  round(signal: AbortSignal): Promise<void>
+}
+
+/** Rounds until the signal aborts. `head`: as it was led and vetted. */
+export async function keepCheckpoints(
+  head: { log: string; epoch: number },
+  options: CheckpointOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const checkpointer = createCheckpointer(head, options)
+  while (!signal.aborted) {
+    let waitMs: number = checkpointLimits.everyMs
+    try {
+      await checkpointer.round(signal)
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error
+      options.log.warn('no checkpoint was made', { reason: errorMessage(error) })
+      waitMs = checkpointLimits.againMs
+    }
+    await sleep(waitMs, signal)
+  }
+}
+
+export function createCheckpointer(
+  head: { log: string; epoch: number },
+  options: CheckpointOptions,
+): Checkpointer {
+  const { db, signer, clock } = options
+  const submittedMs = new Map<Anchor, number>()
+  /** The tree as read back from storage, up to what was signed. */
+  let stored: Frontier | undefined
+  /** The newest size of which note and signatures are in the database. */
+  let keptSize = 0
+
+  const sign = async (): Promise<Signed | undefined> => {
+    const old = await signer.head(head.log)
+    const size = await storedSize(db)
+    if (size === keptSize) return undefined
+    const prover = createProver(createTileReader(db), size)
+    if (stored === undefined || stored.size() !== (old?.size ?? 0)) stored = await resume(db, old)
+    await readBack(db, stored, size)
+    const root = stored.root()
+    if (!sameBytes(root, await prover.rootAt(size)))
+      throw new FatalError(`the stored tiles of ${size} entries are not those of their bytes`)
+    const from = old?.size ?? 0
+    const proof = await prover.consistency(from, size)
+    const answer = await signer.sign({ origin: head.log, old: from, size, root, proof })
+    if (answer.kind === 'refused') {
+      // A leader that was paused meets what its successor has signed; then there is nothing wrong with the ledger.
+      if (!(await leads(db, head.epoch))) return undefined
+      throw new FatalError(`the signer refused: ${answer.reason}`)
+    }
+    crashPoint('checkpoint:signed')
+    return {
+      origin: head.log,
+      size,
+      root,
+      note: answer.note,
+      prove: (asked) => prover.consistency(asked, size),
+    }
+  }
+
+  const put = async (signed: Signed, note: string, anchors: KeptAnchor[]) => {
+    const witnesses = cosigners(note, options.policy)
+    const hasWitnesses = (options.policy?.witnesses.length ?? 0) > 0
+    const anchored = hasWitnesses
+      ? options.policy?.isQuorum(witnesses) === true
+      : anchors.length > 0
+    const { origin, size } = signed
+    const nowMs = clock()
+    await putCheckpoint(db, {
+      epoch: head.epoch,
+      origin,
+      size,
+      note,
+      witnesses: witnesses.size,
+      anchored,
+      anchors,
+      nowMs,
+    })
+    keptSize = size
+    options.onSigned({ size, atMs: nowMs, witnesses: witnesses.size, anchored })
+  }
+
+  return {
+    async round(signal) {
+      const signed = await sign()
+      if (signed === undefined) return
+      await put(signed, signed.note, [])
+      const due = options.anchors.filter(
+        (anchor) => clock() - (submittedMs.get(anchor) ?? 0) >= anchor.everyMs,
+      )
+      if (due.length === 0) return
+      const outcomes = await Promise.all(
+        due.map(async (anchor) => ({ anchor, outcome: await submit(anchor, signed, signal) })),
+      )
+      const taken = judge(outcomes, options.log)
+      for (const { anchor } of taken) submittedMs.set(anchor, clock())
+      if (taken.length > 0) await put(signed, withSignatures(signed.note, taken), taken.map(keptOf))
+    },
+  }
+}
+
+type Signed = {
+  origin: string
+  size: number
+  root: Uint8Array
+  note: string
+  prove: (old: number) => Promise<Uint8Array[]>
+}
+type Taken = { anchor: Anchor; outcome: Extract<AnchorOutcome, { kind: 'anchored' }> }
+
+/** Where the signer stands; its root must be that of the stored entries (the vetting found it so). */
+async function resume(
+  db: Database,
+  old: { size: number; root: Uint8Array } | undefined,
+): Promise<Frontier> {
+  if (old === undefined) return createFrontier()
+  const prover = createProver(createTileReader(db), old.size)
+  const frontier = createFrontier({ size: old.size, bytes: await prover.frontierAt(old.size) })
+  if (!sameBytes(frontier.root(), old.root))
+    throw new FatalError(`the first ${old.size} entries are not those that were signed`)
+  return frontier
+}
+
+/** Every byte since the last checkpoint, from storage: what was to be written and what was written are two things. */
+async function readBack(db: Database, stored: Frontier, size: number): Promise<void> {
+  for await (const page of readEntries(db, { from: stored.size(), to: size })) {
+    for (const { seq, bytes, hash } of page) {
+      if (seq !== stored.size())
+        throw new FatalError(`entry ${stored.size()} of the ledger is missing`)
+      const leaf = leafHashOf(bytes)
+      if (!sameBytes(leaf, hash))
+        throw new FatalError(`the stored bytes of entry ${seq} are not those appended`)
+      stored.push(leaf)
+    }
+  }
+  if (stored.size() !== size)
+    throw new FatalError(`the ledger ends at ${stored.size()}, its head says ${size}`)
+}
+
+async function storedSize(db: Database): Promise<number> {
+  const [row] = await db<{ size: number }[]>`select size from ledger_head`
+  return row?.size ?? 0
+}
+
+async function leads(db: Database, epoch: number): Promise<boolean> {
+  return (await db`select from ledger_head where epoch = ${epoch}`).length > 0
+}
+
+async function submit(anchor: Anchor, signed: Signed, signal: AbortSignal): Promise<AnchorOutcome> {
+  try {
+    const within = AbortSignal.any([signal, AbortSignal.timeout(checkpointLimits.submitMs)])
+    return await anchor.submit(signed, within)
+  } catch (error) {
+    return { kind: 'failed', who: anchor.who, reason: errorMessage(error) }
+  }
+}
+
+/** What was taken; throws when somebody holds another ledger of this name. */
+function judge(
+  outcomes: readonly { anchor: Anchor; outcome: AnchorOutcome }[],
+  log: Pick<Log, 'warn'>,
+): Taken[] {
+  const taken: Taken[] = []
+  for (const { anchor, outcome } of outcomes) {
+    switch (outcome.kind) {
+      case 'anchored':
+        taken.push({ anchor, outcome })
+        break
+      case 'failed':
+        log.warn('an anchor did not take the checkpoint', {
+          component: anchor.kind,
+          reason: outcome.reason,
+        })
+        break
+      case 'conflict':
+        throw new FatalError(
+          `${outcome.who} holds ${outcome.theirSize} entries of this ledger that are not these: ${outcome.reason}`,
+        )
+      default:
+        throw new TypeError(`unknown outcome ${String(outcome satisfies never)}`)
+    }
+  }
+  return taken
+}
+
+function withSignatures(note: string, taken: readonly Taken[]): string {
+  const parsed = parseNote(note)
+  if (parsed === undefined) throw new FatalError('the signer gave something that is no note')
+  const more = taken.flatMap(({ outcome }) => outcome.signature ?? [])
+  return formatNote({ ...parsed, signatures: [...parsed.signatures, ...more] })
+}
+
+function cosigners(note: string, policy: Policy | undefined) {
+  const parsed = parseNote(note)
+  const keys = policy?.witnesses.map(({ key }) => key) ?? []
+  const verdict = parsed && verifyNote(parsed, keys)
+  return new Set(verdict?.kind === 'verified' ? verdict.by.map(({ key }) => key) : [])
+}
+
+function keptOf({ anchor, outcome }: Taken): KeptAnchor {
+  return { kind: anchor.kind, who: outcome.who, body: toHex(outcome.body) }
+}
