@@ -6,8 +6,8 @@ import { hash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import type { Hex } from '../domain/blob.ts'
 import { FatalError } from '../domain/errors.ts'
-import { toHex, utf8, join } from './bytes.ts'
-import { sha256 } from './platform.ts'
+import { toHex } from './bytes.ts'
+import { commitmentOf } from './commitment.ts'
 import { leafHashOf } from './tree/hash.ts'
 
 export const entryBytesMax = 65_535
@@ -63,10 +63,9 @@ export function leafHash(bytes: Uint8Array): Hex {
   return toHex(leafHashOf(bytes))
 }
 
-/** SHA-256("modlog/commit/v1" 0x00 field 0x00 salt value); salt: 32 random bytes, fresh for each field of each entry. */
+/** Of commitment.ts, in hex. */
 export function commitment(field: string, salt: Uint8Array, value: string): Hex {
-  if (salt.length !== 32) throw new TypeError('a salt has 32 bytes')
-  return toHex(sha256(join(utf8(`modlog/commit/v1\0${field}\0`), salt, utf8(value))))
+  return toHex(commitmentOf({ field, salt, value }))
 }
 
 /** What keeps a value out of the profile: floats, unsafe integers, lone surrogates, depth, anything that is not JSON. */

@@ -5,34 +5,19 @@ import type { KeptAnchor, KeptCheckpoint } from './bundle/format.ts'
 
 const rowsPerPage = 500
 
-export type StoredCheckpoint = KeptCheckpoint & { origin: string; at: Date }
-
-/** The newest checkpoint of this log. `anchored`: that meets the policy's quorum. undefined: there is none. */
-export async function newestCheckpoint(
-  db: Database,
-  options: { origin: string; anchored: boolean },
-): Promise<StoredCheckpoint | undefined> {
-  const [newest] = await ask(
-    'read the newest checkpoint',
-    db<StoredCheckpoint[]>`
-      select origin, size, note, at from ledger_checkpoint
-      where origin = ${options.origin} and (not ${options.anchored} or anchored_at is not null)
-      order by size desc limit 1`,
-  )
-  return newest
-}
+export type StoredHead = KeptCheckpoint & { origin: string }
 
 /** Those of this log up to `size`, and all of the logs before it. */
 export async function* readCheckpoints(
   db: Database,
   upTo: { origin: string; size: number },
-): AsyncGenerator<StoredCheckpoint[]> {
+): AsyncGenerator<StoredHead[]> {
   let after = { size: -1, origin: '' }
   for (;;) {
     const rows = await ask(
       'read checkpoints',
-      db<StoredCheckpoint[]>`
-        select origin, size, note, at from ledger_checkpoint
+      db<StoredHead[]>`
+        select origin, size, note from ledger_checkpoint
         where (size, origin) > (${after.size}, ${after.origin})
           and (origin <> ${upTo.origin} or size <= ${upTo.size})
         order by size, origin limit ${rowsPerPage}`,

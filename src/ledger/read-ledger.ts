@@ -7,7 +7,14 @@ import { ask } from '../db/client.ts'
 import type { Hex } from '../domain/blob.ts'
 import { FatalError } from '../domain/errors.ts'
 import type { DataKey } from './seal.ts'
-import type { OpenValue, StoredEntry } from './verify.ts'
+
+export type StoredEntry = { seq: number; bytes: Buffer; hash: Buffer }
+
+/** What is behind a commitment, if it is still kept. */
+export type OpenValue = (
+  seq: number,
+  field: string,
+) => { salt: Uint8Array; value: string } | undefined
 
 export const readLimits = { entriesPerPage: 1000 } as const
 

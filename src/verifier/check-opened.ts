@@ -9,11 +9,13 @@ import type { EntryPlaces } from './scan-entry.ts'
 export type OpenedValue = { salt: Uint8Array; value: string }
 
 export type OpenedChecks = {
+  /** `valueOf`: what is behind a commitment, if it is there. `fields`: for which there is something, if that is known. */
   add(
     seq: number,
     bytes: Uint8Array,
     places: EntryPlaces,
-    values: ReadonlyMap<string, OpenedValue>,
+    valueOf: (field: string) => OpenedValue | undefined,
+    fields?: Iterable<string>,
   ): void
   /** `erased`: entries that lack a value, by a record. */
   end(erasures: readonly Erasure[]): { opened: number; erased: number; unopened: number }
@@ -25,18 +27,17 @@ export function createOpenedChecks(findings: Findings, mode: OpenedMode): Opened
   let opened = 0
   let unopened = 0
   return {
-    add(seq, bytes, places, values) {
-      if (places.comEnd - places.com <= 2 && values.size === 0) return
+    add(seq, bytes, places, valueOf, fields = []) {
       const text = textOf(bytes.subarray(places.com, places.comEnd)) ?? '{}'
       const committed = new Map(Object.entries(JSON.parse(text) as Record<string, string>))
       let lacks = 0
       for (const [field, hex] of committed) {
-        const value = values.get(field)
+        const value = valueOf(field)
         if (value === undefined) lacks += 1
         else if (toHex(commitmentOf({ field, ...value })) === hex) opened += 1
         else findings.tampered(seq, `the opened value of "${field}" is not the one committed to`)
       }
-      for (const field of values.keys())
+      for (const field of fields)
         if (!committed.has(field)) findings.tampered(seq, `it commits to no "${field}"`)
       unopened += lacks
       if (lacks === 0 || mode !== 'all') return

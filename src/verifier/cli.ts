@@ -12,7 +12,7 @@ import {
   verdictSentence,
   verdictWords,
 } from './report-text.ts'
-import { makeTrust } from './trust.ts'
+import { keysFor, makeTrust, originOf } from './trust.ts'
 import type { Trust } from './trust.ts'
 import { verifyBundle } from './verify-bundle.ts'
 import type { Pin } from './verify-bundle.ts'
@@ -149,7 +149,8 @@ function proveOne(
 
 /** Whoever kept it vouches for it: a signature by no known key will do, a wrong one will not. */
 function readPin(file: string, trust: Trust): Pin {
-  const opened = openCheckpoint(readText(file, '--pin'), trust.keys)
+  const note = readText(file, '--pin')
+  const opened = openCheckpoint(note, keysFor(trust, originOf(note)))
   if (typeof opened === 'string')
     throw new UsageProblem(`--pin ${file} is no signed checkpoint: ${opened}`)
   if (opened.verdict.kind === 'wrong')

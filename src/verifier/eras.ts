@@ -20,11 +20,7 @@ export function parseRecovery(pub: Record<string, unknown>): Recovery | undefine
       ? fromHex(previousRoot)
       : undefined
   const holds =
-    typeof previousLog === 'string' &&
-    isCount(previousSize) &&
-    isCount(size) &&
-    previousSize >= size &&
-    root !== undefined
+    typeof previousLog === 'string' && isCount(previousSize) && isCount(size) && root !== undefined
   return holds ? { previousLog, previousSize, root, size } : undefined
 }
 

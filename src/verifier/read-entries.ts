@@ -10,6 +10,7 @@ import type { OpenedChecks, OpenedValue } from './check-opened.ts'
 import type { Findings } from './findings.ts'
 import type { HeadLines } from './head-lines.ts'
 import type { Manifest } from './manifest.ts'
+import type { EntryPlaces } from './scan-entry.ts'
 import type { TileBuilder } from '../ledger/tree/tile-builder.ts'
 
 export type Run = {
@@ -41,7 +42,7 @@ export async function readEntries(run: Run): Promise<number> {
       tree.push(run.entries.add(bytes))
       const places = run.entries.places()
       if (places !== undefined && manifest.opened !== 'none')
-        run.opened.add(seq, bytes, places, opened.get(seq) ?? noValues)
+        addOpened(run, { seq, bytes, places, values: opened.get(seq) })
       seq += 1
       if (sizes.has(seq) || run.roots.has(seq)) await lookAtHeads(run, seq)
     }
@@ -103,7 +104,18 @@ function tileProblem(level: number, bytes: Uint8Array, hashes: Uint8Array): stri
   return `hash ${at} of the tile is not that of the ${level === 0 ? 'entry' : 'tile below'}`
 }
 
-const noValues: ReadonlyMap<string, OpenedValue> = new Map()
+function addOpened(
+  run: Run,
+  entry: {
+    seq: number
+    bytes: Uint8Array
+    places: EntryPlaces
+    values: ReadonlyMap<string, OpenedValue> | undefined
+  },
+): void {
+  const { seq, bytes, places, values } = entry
+  run.opened.add(seq, bytes, places, (field) => values?.get(field), values?.keys())
+}
 
 /** opened.jsonl in step with the entries: in order of their numbers. */
 async function openValues({ files, manifest, findings }: Run) {

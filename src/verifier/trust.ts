@@ -1,5 +1,6 @@
 // Which keys a verification believes, from a policy file or from keys given one by one.
-import { parseVerifierKey } from '../ledger/note/key.ts'
+import { baseLogName } from '../ledger/log-name.ts'
+import { isKeyName, makeVerifierKey, parseVerifierKey } from '../ledger/note/key.ts'
 import type { VerifierKey } from '../ledger/note/key.ts'
 import { parsePolicy } from '../ledger/note/policy.ts'
 
@@ -31,6 +32,24 @@ export function makeTrust(given: {
   for (const { key } of [...policy.logs, ...policy.witnesses]) keys.push(key)
   if (!keys.some((key) => key.type === 'log')) return 'the policy names no log: it needs a log line'
   return { keys, isQuorum: (cosigners) => policy.isQuorum(cosigners), quorum: policy.quorum }
+}
+
+/**
+ * The keys for a log of this name. A log that goes on after a loss, NAME/recovered-2 and so on, is signed with the key
+ * of NAME under its new name: whoever trusts the one trusts the other.
+ */
+export function keysFor(trust: Trust, origin: string): VerifierKey[] {
+  const base = baseLogName(origin)
+  if (base === origin || !isKeyName(origin)) return trust.keys
+  const derived = trust.keys
+    .filter((key) => key.type === 'log' && key.name === base)
+    .map((key) => makeVerifierKey(origin, 'log', key.publicKey))
+  return [...trust.keys, ...derived]
+}
+
+/** The first line of a note: who it is of, if it is a checkpoint. */
+export function originOf(note: string): string {
+  return note.slice(0, Math.max(0, note.indexOf('\n')))
 }
 
 /**

@@ -146,7 +146,7 @@ function conclude(
   const times = entries.end()
   const values = opened.end(entries.erasures())
   const losses = entries.eras().flatMap(({ recovery, from }) => {
-    if (recovery === undefined || recovery.previousSize === recovery.size) return []
+    if (recovery === undefined || recovery.previousSize <= recovery.size) return []
     const { previousLog, size, previousSize } = recovery
     return [{ log: previousLog, from: size, to: previousSize - 1, at: from }]
   })

@@ -7,7 +7,7 @@ import { verifyInclusion } from '../ledger/tree/verify-proof.ts'
 import { createEntryChecks } from './check-entries.ts'
 import { createFindings } from './findings.ts'
 import type { Finding } from './findings.ts'
-import { quorumTime } from './trust.ts'
+import { keysFor, originOf, quorumTime } from './trust.ts'
 import type { Trust } from './trust.ts'
 import type { Verdict } from './verify-bundle.ts'
 
@@ -31,7 +31,8 @@ export function verifyProofFile(input: {
   const { trust, entry } = input
   const proof = parseTlogProof(textOf(input.proof) ?? '')
   if (typeof proof === 'string') return { usage: `this is no proof: ${proof}` }
-  const signed = openCheckpoint(proof.note, trust.keys)
+  const { note } = proof
+  const signed = openCheckpoint(note, keysFor(trust, originOf(note)))
   if (typeof signed === 'string') return { usage: `this is no proof: ${signed}` }
   const findings = createFindings()
   const { checkpoint, verdict } = signed
