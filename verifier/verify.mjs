@@ -33,9 +33,10 @@ function sameBytes(a, b) {
   for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
   return true;
 }
+var hexPairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 function toHex(bytes) {
   let text = "";
-  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  for (const byte of bytes) text += hexPairs[byte];
   return text;
 }
 function fromHex(text) {
@@ -284,7 +285,8 @@ function folderFiles(folder) {
     read(path) {
       const file = join2(folder, path);
       try {
-        if (statSync(file).size > fileBytesMax) return Promise.resolve(new Uint8Array(fileBytesMax + 1));
+        if (statSync(file).size > fileBytesMax)
+          return Promise.resolve(new Uint8Array(fileBytesMax + 1));
         return Promise.resolve(new Uint8Array(readFileSync(file)));
       } catch (error) {
         if (isMissing(error)) return Promise.resolve(void 0);
@@ -300,6 +302,13 @@ function folderFiles(folder) {
 function isMissing(error) {
   const code = error.code;
   return code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR";
+}
+
+// src/verifier/parse-age.ts
+var unitMs = { s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
+function parseAge(text) {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  return count === void 0 || unit === void 0 ? void 0 : Number(count) * unitMs[unit];
 }
 
 // src/verifier/report-text.ts
@@ -353,6 +362,12 @@ function proofSentence(report) {
 }
 function amount(count, one, many = `${one}s`) {
   return `${count} ${count === 1 ? one : many}`;
+}
+
+// src/ledger/log-name.ts
+var recovered = /^(.*)\/recovered-([1-9][0-9]*)$/;
+function baseLogName(log) {
+  return recovered.exec(log)?.[1] ?? log;
 }
 
 // src/ledger/note/policy.ts
@@ -465,7 +480,16 @@ function makeTrust(given) {
   if ("problems" in policy) return `the policy cannot be used: ${policy.problems.join("; ")}`;
   for (const { key } of [...policy.logs, ...policy.witnesses]) keys.push(key);
   if (!keys.some((key) => key.type === "log")) return "the policy names no log: it needs a log line";
-  return { keys, isQuorum: policy.isQuorum, quorum: policy.quorum };
+  return { keys, isQuorum: (cosigners) => policy.isQuorum(cosigners), quorum: policy.quorum };
+}
+function keysFor(trust, origin) {
+  const base = baseLogName(origin);
+  if (base === origin || !isKeyName(origin)) return trust.keys;
+  const derived = trust.keys.filter((key) => key.type === "log" && key.name === base).map((key) => makeVerifierKey(origin, "log", key.publicKey));
+  return [...trust.keys, ...derived];
+}
+function originOf(note) {
+  return note.slice(0, Math.max(0, note.indexOf("\n")));
 }
 function quorumTime(trust, by) {
   const enough = /* @__PURE__ */ new Set();
@@ -548,7 +572,7 @@ function placeOf(action) {
 function parseRecovery(pub) {
   const { previousLog, previousSize, previousRoot, size } = pub;
   const root = typeof previousRoot === "string" && previousRoot.length === 64 ? fromHex(previousRoot) : void 0;
-  const holds = typeof previousLog === "string" && isCount(previousSize) && isCount(size) && previousSize >= size && root !== void 0;
+  const holds = typeof previousLog === "string" && isCount(previousSize) && isCount(size) && root !== void 0;
   return holds ? { previousLog, previousSize, root, size } : void 0;
 }
 function judgeHead(eras, head, root) {
@@ -558,7 +582,10 @@ function judgeHead(eras, head, root) {
   if (recovery !== void 0 && head.size > recovery.size) {
     if (head.size > recovery.previousSize) {
       const admitted = `the log admits that it lost entries up to ${recovery.previousSize - 1} only`;
-      return { kind: "wrong", problem: `a checkpoint of ${head.size} entries is kept, and ${admitted}` };
+      return {
+        kind: "wrong",
+        problem: `a checkpoint of ${head.size} entries is kept, and ${admitted}`
+      };
     }
     if (head.size === recovery.previousSize && !sameBytes(head.root, recovery.root))
       return { kind: "wrong", problem: `the lost log of ${head.size} entries had another root` };
@@ -587,7 +614,7 @@ function isCanonical(bytes) {
   return skipValue(bytes, 0, 0) === bytes.length;
 }
 function skipValue(bytes, at, depth) {
-  switch (bytes[at]) {
+  switch (bytes[at] ?? 0) {
     case quote:
       return skipString(bytes, at);
     case 123:
@@ -651,7 +678,7 @@ function skipString(bytes, at) {
   return -1;
 }
 function skipEscape(bytes, at) {
-  switch (bytes[at + 1]) {
+  switch (bytes[at + 1] ?? 0) {
     case quote:
     case backslash:
     case 98:
@@ -695,8 +722,7 @@ function isTail(byte) {
   return byte !== void 0 && byte >= 128 && byte <= 191;
 }
 function skipWord(bytes, at, word2) {
-  for (let i = 0; i < word2.length; i += 1)
-    if (bytes[at + i] !== word2.charCodeAt(i)) return -1;
+  for (let i = 0; i < word2.length; i += 1) if (bytes[at + i] !== word2.charCodeAt(i)) return -1;
   return at + word2.length;
 }
 function skipInteger(bytes, at) {
@@ -814,12 +840,11 @@ function skipCommitments(bytes, at) {
   return holds ? ends : -1;
 }
 function skipHex(bytes, at) {
-  for (let i = at; i < at + hexLength; i += 1) {
-    const byte = bytes[i] ?? 0;
-    if (!(byte >= 48 && byte <= 57) && !(byte >= 97 && byte <= 102)) return -1;
-  }
+  for (let i = at; i < at + hexLength; i += 1) if (isHexDigit[bytes[i]] !== 1) return -1;
   return at + hexLength;
 }
+var isHexDigit = new Uint8Array(256);
+for (const digit of ascii("0123456789abcdef")) isHexDigit[digit] = 1;
 function skipType(bytes, at) {
   let next = at;
   let wasDot = true;
@@ -1022,17 +1047,20 @@ function createNames(expected, isTail2, findings) {
   let current = expected === void 0 ? void 0 : jsonBytes(expected);
   return {
     eras: () => eras,
-    look(bytes, places, seq, recovered) {
+    look(bytes, places, seq, recovered2) {
       const isSame = current !== void 0 && isAt(bytes, places.log, places.logEnd, current);
-      if (isSame && recovered === void 0) return;
-      const log = JSON.parse(textOf(bytes.subarray(places.log - 1, places.logEnd + 1)) ?? "");
-      if (current === void 0 && (recovered === void 0 || isTail2)) {
+      if (isSame && recovered2 === void 0) return;
+      const log = JSON.parse(
+        textOf(bytes.subarray(places.log - 1, places.logEnd + 1)) ?? ""
+      );
+      if (current === void 0 && (recovered2 === void 0 || isTail2)) {
         eras.push({ log, from: seq });
         current = bytes.slice(places.log, places.logEnd);
         return;
       }
-      if (recovered === void 0) return findings.tampered(seq, `it belongs to another log, ${log}`);
-      const recovery = parseRecovery(recovered);
+      if (recovered2 === void 0)
+        return findings.tampered(seq, `it belongs to another log, ${log}`);
+      const recovery = parseRecovery(recovered2);
       const before = eras.at(-1)?.log ?? (seq === 0 ? recovery?.previousLog : void 0);
       const isNew = log !== recovery?.previousLog && eras.every((era) => era.log !== log);
       if (recovery === void 0 || recovery.size !== seq || recovery.previousLog !== before || !isNew)
@@ -1047,7 +1075,9 @@ var meaning = ["action.intent", "action.result", "account.erased", "log.recovere
 var meaningBytes = meaning.map(jsonBytes);
 function knownType(bytes, places) {
   if (places.typeEnd - places.type < 13 || places.typeEnd - places.type > 14) return void 0;
-  return meaning.find((_, i) => isAt(bytes, places.type, places.typeEnd, meaningBytes[i]));
+  return meaning.find(
+    (_, i) => isAt(bytes, places.type, places.typeEnd, meaningBytes[i])
+  );
 }
 function parsePub(bytes, places) {
   return JSON.parse(textOf(bytes.subarray(places.pub, places.pubEnd)) ?? "{}");
@@ -1114,7 +1144,11 @@ function parseTimeStamp(der) {
   const [algorithm, imprint] = readAll(imprintPart.body) ?? [];
   const isSha256 = algorithm !== void 0 && isOid(readAll(algorithm.body)?.[0], sha256Oid);
   if (!isSha256 || imprint?.tag !== octets || imprint.body.length !== 32) return void 0;
-  return { imprint: imprint.body, genTime: String.fromCharCode(...time.body.subarray(0, 32)), isResponse };
+  return {
+    imprint: imprint.body,
+    genTime: String.fromCharCode(...time.body.subarray(0, 32)),
+    isResponse
+  };
 }
 function isOid(node, oid) {
   return node?.tag === objectId && sameBytes(node.body, oid);
@@ -1168,7 +1202,7 @@ function createHeadChecks(options) {
   };
   return {
     checkpoint(where, note, root) {
-      const opened = openCheckpoint(note, trust.keys);
+      const opened = openCheckpoint(note, trust === void 0 ? [] : keysFor(trust, originOf(note)));
       if (typeof opened === "string") {
         findings.tampered(where, opened);
         return void 0;
@@ -1180,6 +1214,7 @@ function createHeadChecks(options) {
         findings.tampered(where, `the signature of ${verdict.name} is wrong`);
         return opened;
       }
+      if (trust === void 0) return opened;
       if (!signedByLog(opened))
         findings.incomplete(where, `none of the keys given for ${checkpoint.origin} signed it`);
       else if (trust.quorum !== "none" && verdict.kind === "verified") {
@@ -1253,7 +1288,8 @@ function parseRecord(body) {
 }
 function headOf(origin, size, root) {
   const bytes = typeof root === "string" ? fromBase64(root) : void 0;
-  if (typeof origin !== "string" || !Number.isSafeInteger(size) || bytes?.length !== 32) return void 0;
+  if (typeof origin !== "string" || !Number.isSafeInteger(size) || bytes?.length !== 32)
+    return void 0;
   return { origin, size, root: bytes };
 }
 
@@ -1270,18 +1306,17 @@ function createOpenedChecks(findings, mode) {
   let opened = 0;
   let unopened = 0;
   return {
-    add(seq, bytes, places, values) {
-      if (places.comEnd - places.com <= 2 && values.size === 0) return;
+    add(seq, bytes, places, valueOf, fields = []) {
       const text = textOf(bytes.subarray(places.com, places.comEnd)) ?? "{}";
       const committed = new Map(Object.entries(JSON.parse(text)));
       let lacks = 0;
       for (const [field, hex] of committed) {
-        const value = values.get(field);
+        const value = valueOf(field);
         if (value === void 0) lacks += 1;
         else if (toHex(commitmentOf({ field, ...value })) === hex) opened += 1;
         else findings.tampered(seq, `the opened value of "${field}" is not the one committed to`);
       }
-      for (const field of values.keys())
+      for (const field of fields)
         if (!committed.has(field)) findings.tampered(seq, `it commits to no "${field}"`);
       unopened += lacks;
       if (lacks === 0 || mode !== "all") return;
@@ -1307,7 +1342,8 @@ function createOpenedChecks(findings, mode) {
 function parseOpened(value) {
   const salt = typeof value["salt"] === "string" ? fromHex(value["salt"]) : void 0;
   const { seq, field, value: text } = value;
-  if (!Number.isSafeInteger(seq) || typeof field !== "string" || typeof text !== "string") return void 0;
+  if (!Number.isSafeInteger(seq) || typeof field !== "string" || typeof text !== "string")
+    return void 0;
   if (salt?.length !== saltBytes || !text.isWellFormed()) return void 0;
   return { seq, field, salt, value: text };
 }
@@ -1366,7 +1402,8 @@ async function createHeadLines(options) {
     take(size, line, value) {
       const { origin, kind, who, body } = value;
       const bytes = typeof body === "string" ? fromBase64(body) : void 0;
-      if (bytes === void 0 || ![origin, kind, who].every((one) => typeof one === "string")) return false;
+      if (bytes === void 0 || ![origin, kind, who].every((one) => typeof one === "string"))
+        return false;
       const anchor = { origin, kind, who, body: bytes, size };
       at(size).anchors.push({ line, anchor });
       return true;
@@ -1379,7 +1416,10 @@ async function createHeadLines(options) {
       const where = `checkpoints.jsonl line ${line}`;
       const signed = heads.checkpoint(where, note, root);
       if (signed !== void 0 && signed.checkpoint.size !== size)
-        findings.tampered(where, `the line says ${size} entries, its note ${signed.checkpoint.size}`);
+        findings.tampered(
+          where,
+          `the line says ${size} entries, its note ${signed.checkpoint.size}`
+        );
     }
     const texts = notes.map(({ note }) => note);
     for (const { line, anchor } of anchors2) heads.anchor({ line }, anchor, texts, root);
@@ -1456,15 +1496,20 @@ function parseManifest(bytes) {
   }
   const manifest = value ?? {};
   const { format, version } = manifest;
-  if (format !== bundleFormat) return { usage: `this is no ledger bundle: its format is ${String(format).slice(0, 60)}` };
+  if (format !== bundleFormat)
+    return { usage: `this is no ledger bundle: its format is ${String(format).slice(0, 60)}` };
   if (typeof version !== "number" || version < 1) return { problem: "it has no version" };
   if (version > bundleVersion)
-    return { usage: `the bundle has the format ${version}, this verifier knows ${bundleVersion}: use a newer one` };
+    return {
+      usage: `the bundle has the format ${version}, this verifier knows ${bundleVersion}: use a newer one`
+    };
   const counts = [manifest.size, manifest.checkpoints, manifest.anchors, manifest.openedValues];
   const holds = typeof manifest.log === "string" && isKeyName(manifest.log) && counts.every((count) => Number.isSafeInteger(count) && count >= 0) && ["none", "some", "all"].includes(manifest.opened);
   if (!holds) return { problem: "it lacks a field, or has one of another kind" };
   if (manifest.size > bundleEntriesMax)
-    return { usage: `the bundle has ${manifest.size} entries, this verifier reads ${bundleEntriesMax}` };
+    return {
+      usage: `the bundle has ${manifest.size} entries, this verifier reads ${bundleEntriesMax}`
+    };
   return manifest;
 }
 function manifestOf(head) {
@@ -1570,7 +1615,7 @@ async function readEntries(run) {
       tree.push(run.entries.add(bytes));
       const places = run.entries.places();
       if (places !== void 0 && manifest.opened !== "none")
-        run.opened.add(seq, bytes, places, opened.get(seq) ?? noValues);
+        addOpened(run, { seq, bytes, places, values: opened.get(seq) });
       seq += 1;
       if (sizes.has(seq) || run.roots.has(seq)) await lookAtHeads(run, seq);
     }
@@ -1620,15 +1665,20 @@ async function compareTiles(files, tree, findings) {
   }
 }
 function tileProblem(level, bytes, hashes) {
-  if (bytes.length !== hashes.length) return `the tile has ${bytes.length} bytes, not ${hashes.length}`;
+  if (bytes.length !== hashes.length)
+    return `the tile has ${bytes.length} bytes, not ${hashes.length}`;
   const at = Math.floor(hashes.findIndex((byte, i) => byte !== bytes[i]) / 32);
   return `hash ${at} of the tile is not that of the ${level === 0 ? "entry" : "tile below"}`;
 }
-var noValues = /* @__PURE__ */ new Map();
+function addOpened(run, entry) {
+  const { seq, bytes, places, values } = entry;
+  run.opened.add(seq, bytes, places, (field) => values?.get(field), values?.keys());
+}
 async function openValues({ files, manifest, findings }) {
   const path = "opened.jsonl";
   const parts = manifest.opened === "none" ? void 0 : await files.parts(path);
-  if (manifest.opened !== "none" && parts === void 0) findings.incomplete(path, "the file is missing");
+  if (manifest.opened !== "none" && parts === void 0)
+    findings.incomplete(path, "the file is missing");
   const queue = queueLines(parts && readJsonLines(parts));
   let [count, last] = [0, 0];
   const upTo = async (size) => {
@@ -1657,7 +1707,10 @@ async function openValues({ files, manifest, findings }) {
       for (const seq of (await upTo(Infinity)).keys())
         findings.tampered(path, `it opens a value of entry ${seq}, which is not there`);
       if (parts !== void 0 && count < manifest.openedValues)
-        findings.incomplete(path, `there are ${count} lines, bundle.json says ${manifest.openedValues}`);
+        findings.incomplete(
+          path,
+          `there are ${count} lines, bundle.json says ${manifest.openedValues}`
+        );
     }
   };
 }
@@ -1668,7 +1721,11 @@ function createTileBuilder() {
   const rows = [];
   let tiles = [];
   const put = (level, hash2) => {
-    const row = rows[level] ??= { hashes: new Uint8Array(tileWidth * hashBytes), length: 0, index: 0 };
+    const row = rows[level] ??= {
+      hashes: new Uint8Array(tileWidth * hashBytes),
+      length: 0,
+      index: 0
+    };
     row.hashes.set(hash2, row.length * hashBytes);
     row.length += 1;
     if (row.length < tileWidth) return;
@@ -1704,7 +1761,7 @@ async function verifyBundle(options) {
   const manifest = await readManifest(files, note, findings);
   if ("usage" in manifest) return manifest;
   const entries = createEntryChecks({ findings, entries: manifest.size, seed: options.seed });
-  const heads = createHeadChecks({ findings, trust, eras: entries.eras });
+  const heads = createHeadChecks({ findings, trust, eras: () => entries.eras() });
   const run = {
     files,
     manifest,
@@ -1713,7 +1770,12 @@ async function verifyBundle(options) {
     opened: createOpenedChecks(findings, manifest.opened),
     tree: createTileBuilder(),
     lines: await createHeadLines({ files, findings, heads }),
-    roots: new Map([...options.pins.map(({ checkpoint }) => checkpoint), ...signedHead(note)].map(({ size }) => [size, void 0])),
+    roots: new Map(
+      [...options.pins.map(({ checkpoint }) => checkpoint), ...signedHead(note)].map(({ size }) => [
+        size,
+        void 0
+      ])
+    ),
     onProgress: options.onProgress
   };
   const read = await readEntries(run);
@@ -1754,7 +1816,7 @@ function conclude(options, { manifest, findings, entries, opened, tree }, { head
   const times = entries.end();
   const values = opened.end(entries.erasures());
   const losses = entries.eras().flatMap(({ recovery, from }) => {
-    if (recovery === void 0 || recovery.previousSize === recovery.size) return [];
+    if (recovery === void 0 || recovery.previousSize <= recovery.size) return [];
     const { previousLog, size, previousSize } = recovery;
     return [{ log: previousLog, from: size, to: previousSize - 1, at: from }];
   });
@@ -1766,7 +1828,12 @@ function conclude(options, { manifest, findings, entries, opened, tree }, { head
   const log = entries.eras().at(-1)?.log;
   if (read > 0 && read === manifest.size && log !== manifest.log)
     findings.tampered("bundle.json", `the last entries are of ${log}, not of ${manifest.log}`);
-  checkAge(options, { findings, anchored: ended.anchored, size: manifest.size, lastTime: times.lastTime });
+  checkAge(options, {
+    findings,
+    anchored: ended.anchored,
+    size: manifest.size,
+    lastTime: times.lastTime
+  });
   const [tampered, incomplete] = [findings.count("tampered"), findings.count("incomplete")];
   return {
     verdict: tampered > 0 ? "tampered" : incomplete > 0 ? "incomplete" : "true",
@@ -1866,7 +1933,8 @@ function verifyProofFile(input) {
   const { trust, entry } = input;
   const proof = parseTlogProof(textOf(input.proof) ?? "");
   if (typeof proof === "string") return { usage: `this is no proof: ${proof}` };
-  const signed = openCheckpoint(proof.note, trust.keys);
+  const { note } = proof;
+  const signed = openCheckpoint(note, keysFor(trust, originOf(note)));
   if (typeof signed === "string") return { usage: `this is no proof: ${signed}` };
   const findings = createFindings();
   const { checkpoint, verdict } = signed;
@@ -1971,7 +2039,7 @@ async function verifyOne(values, { folder, trust }, io) {
     files: folderFiles(folder),
     trust,
     nowMs: values.now === void 0 ? io.nowMs : parseTime(values.now),
-    maxAgeMs: values["max-age"] === void 0 ? void 0 : parseAge(values["max-age"]),
+    maxAgeMs: values["max-age"] === void 0 ? void 0 : readAge(values["max-age"]),
     pins: (values.pin ?? []).map((file) => readPin(file, trust)),
     seed: io.seed,
     onProgress: (done, of) => io.err(`${done} of ${of} entries`)
@@ -1990,7 +2058,8 @@ async function verifyOne(values, { folder, trust }, io) {
   return exitCodeOf[report.verdict];
 }
 function proveOne(values, { file, trust }, io) {
-  if (values.entry === void 0) throw new UsageProblem("--entry FILE names the entry that is proved");
+  if (values.entry === void 0)
+    throw new UsageProblem("--entry FILE names the entry that is proved");
   for (const name of ["pin", "max-age", "now"])
     if (values[name] !== void 0) throw new UsageProblem(`--${name} does not go with proof`);
   const report = verifyProofFile({
@@ -2010,7 +2079,8 @@ function proveOne(values, { file, trust }, io) {
   return exitCodeOf[report.verdict];
 }
 function readPin(file, trust) {
-  const opened = openCheckpoint(readText(file, "--pin"), trust.keys);
+  const note = readText(file, "--pin");
+  const opened = openCheckpoint(note, keysFor(trust, originOf(note)));
   if (typeof opened === "string")
     throw new UsageProblem(`--pin ${file} is no signed checkpoint: ${opened}`);
   if (opened.verdict.kind === "wrong")
@@ -2022,12 +2092,10 @@ function readText(file, option) {
   if (text === void 0) throw new UsageProblem(`${option} ${file} is not a text file`);
   return text;
 }
-var unitMs = { s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
-function parseAge(text) {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (count === void 0 || unit === void 0)
-    throw new UsageProblem("--max-age is a number with s, m, h or d, as 24h");
-  return Number(count) * unitMs[unit];
+function readAge(text) {
+  const ageMs = parseAge(text);
+  if (ageMs === void 0) throw new UsageProblem("--max-age is a number with s, m, h or d, as 24h");
+  return ageMs;
 }
 function parseTime(text) {
   const atMs = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z$/.test(text) ? Date.parse(text) : Number.NaN;

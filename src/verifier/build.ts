@@ -14,6 +14,8 @@ const common: BuildOptions = {
   format: 'esm',
   charset: 'utf8',
   legalComments: 'none',
+  // A comment names each file: the same wherever node_modules really lies.
+  preserveSymlinks: true,
   logLevel: 'silent',
 }
 
@@ -55,10 +57,15 @@ async function buildPage(): Promise<string> {
   const safe = script.replaceAll('</script', String.raw`<\/script`)
   const style = css ?? ''
   const policy = `default-src 'none'; script-src 'sha256-${sha256(safe)}'; style-src 'sha256-${sha256(style)}'; base-uri 'none'; form-action 'none'`
-  return (html ?? '')
-    .replace('{{policy}}', () => policy)
-    .replace('{{style}}', () => style)
-    .replace('{{script}}', () => safe)
+  const places = {
+    'content="policy"': `content="${policy}"`,
+    '<link rel="stylesheet" href="page.css" />': `<style>${style}</style>`,
+    '<script src="page.js"></script>': `<script>${safe}</script>`,
+  }
+  return Object.entries(places).reduce((page, [place, text]) => {
+    if (page.split(place).length !== 2) throw new Error(`page.html has not one ${place}`)
+    return page.replace(place, () => text)
+  }, html ?? '')
 }
 
 /** The two primitives, from a library: a page opened from a file has no synchronous ones of its own. */

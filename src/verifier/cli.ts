@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { textOf } from '../ledger/bytes.ts'
 import { openCheckpoint } from '../ledger/note/checkpoint.ts'
 import { folderFiles } from './folder-files.ts'
+import { parseAge } from './parse-age.ts'
 import {
   exitCodeOf,
   factLines,
@@ -102,7 +103,7 @@ async function verifyOne(
     files: folderFiles(folder),
     trust,
     nowMs: values.now === undefined ? io.nowMs : parseTime(values.now),
-    maxAgeMs: values['max-age'] === undefined ? undefined : parseAge(values['max-age']),
+    maxAgeMs: values['max-age'] === undefined ? undefined : readAge(values['max-age']),
     pins: (values.pin ?? []).map((file) => readPin(file, trust)),
     seed: io.seed,
     onProgress: (done, of) => io.err(`${done} of ${of} entries`),
@@ -164,13 +165,10 @@ function readText(file: string, option: string): string {
   return text
 }
 
-const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-function parseAge(text: string): number {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
-  if (count === undefined || unit === undefined)
-    throw new UsageProblem('--max-age is a number with s, m, h or d, as 24h')
-  return Number(count) * unitMs[unit as keyof typeof unitMs]
+function readAge(text: string): number {
+  const ageMs = parseAge(text)
+  if (ageMs === undefined) throw new UsageProblem('--max-age is a number with s, m, h or d, as 24h')
+  return ageMs
 }
 
 function parseTime(text: string): number {

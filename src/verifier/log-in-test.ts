@@ -202,9 +202,9 @@ function policyOf(logKeys: readonly SignerKey[], witnessKeys: readonly SignerKey
     ...logKeys.map(({ verifier }) => `log ${formatVerifierKey(verifier)}`),
     ...witnessKeys.map(({ verifier }, i) => `witness w${i} ${formatVerifierKey(verifier)}`),
     ...(names.length > 0
-      ? [`group all-of-them ${Math.max(1, names.length - 1)} ${names.join(' ')}`]
+      ? [`group enough ${Math.max(1, names.length - 1)} ${names.join(' ')}`]
       : []),
-    `quorum ${names.length > 0 ? 'all-of-them' : 'none'}`,
+    `quorum ${names.length > 0 ? 'enough' : 'none'}`,
     '',
   ].join('\n')
 }
