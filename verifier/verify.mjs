@@ -1188,16 +1188,18 @@ function createHeadChecks(options) {
   const stamps = [];
   let [checkpoints, lost, records] = [0, 0, 0];
   let anchored;
-  const judge = (where, head, root, isLast) => {
+  const judge = (judged, isLast = false) => {
+    const { where, head, root, atSeconds } = judged;
     if (root === "unread")
       return findings.incomplete(where, "it cannot be compared: entries are missing");
     const verdict = judgeHead(options.eras(), head, root === "short" ? void 0 : root);
     if (verdict.kind === "wrong") findings.tampered(where, verdict.problem);
     else if (verdict.kind === "lost") lost += 1;
     else if (verdict.kind === "unknown-log") {
-      if (!isLast && deferred.length < deferredMax) deferred.push({ where, head, root });
+      if (!isLast && deferred.length < deferredMax) deferred.push(judged);
       else findings.tampered(where, `it is a checkpoint of another log, ${head.origin}`);
-    }
+    } else if (atSeconds !== void 0 && isNewer({ size: head.size, atSeconds }, anchored))
+      anchored = { size: head.size, atSeconds };
     return void 0;
   };
   return {
@@ -1207,24 +1209,18 @@ function createHeadChecks(options) {
         findings.tampered(where, opened);
         return void 0;
       }
-      const { checkpoint, verdict } = opened;
+      const { checkpoint: head, verdict } = opened;
       checkpoints += 1;
-      judge(where, checkpoint, root(checkpoint.size), false);
-      if (verdict.kind === "wrong") {
+      const isSigned = signedByLog(opened);
+      const atSeconds = trust !== void 0 && trust.quorum !== "none" && isSigned && verdict.kind === "verified" ? quorumTime(trust, verdict.by) : void 0;
+      judge({ where, head, root: root(head.size), atSeconds });
+      if (verdict.kind === "wrong")
         findings.tampered(where, `the signature of ${verdict.name} is wrong`);
-        return opened;
-      }
-      if (trust === void 0) return opened;
-      if (!signedByLog(opened))
-        findings.incomplete(where, `none of the keys given for ${checkpoint.origin} signed it`);
-      else if (trust.quorum !== "none" && verdict.kind === "verified") {
-        const atSeconds = quorumTime(trust, verdict.by);
-        if (atSeconds !== void 0 && (anchored === void 0 || checkpoint.size >= anchored.size))
-          anchored = { size: checkpoint.size, atSeconds };
-      }
+      else if (!isSigned && trust !== void 0)
+        findings.incomplete(where, `none of the keys given for ${head.origin} signed it`);
       return opened;
     },
-    pin: (where, head, root) => judge(where, head, root(head.size), false),
+    pin: (where, head, root) => judge({ where, head, root: root(head.size) }),
     anchor({ line }, anchor, notes, root) {
       const where = `anchors.jsonl line ${line}`;
       if (anchor.kind === "record") {
@@ -1233,7 +1229,7 @@ function createHeadChecks(options) {
         if (head === void 0) return findings.tampered(where, "the record names no head");
         if (head.origin !== anchor.origin || head.size !== anchor.size)
           return findings.tampered(where, "the record names another log or size than its line");
-        return judge(where, head, root(head.size), false);
+        return judge({ where, head, root: root(head.size) });
       }
       if (anchor.kind !== "timestamp") return void 0;
       const stamp = parseTimeStamp(anchor.body);
@@ -1255,10 +1251,14 @@ function createHeadChecks(options) {
       return void 0;
     },
     end() {
-      for (const { where, head, root } of deferred) judge(where, head, root, true);
+      for (const judged of deferred.splice(0)) judge(judged, true);
       return { checkpoints, lost, records, stamps, anchored };
     }
   };
+}
+function isNewer(one, than) {
+  if (than === void 0 || one.size !== than.size) return one.size > (than?.size ?? -1);
+  return one.atSeconds > than.atSeconds;
 }
 function noteForms(note) {
   const split = note.lastIndexOf("\n\n") + 2;
@@ -1323,7 +1323,7 @@ function createOpenedChecks(findings, mode) {
       if (missing.at(-1) === seq - 1) missing[missing.length - 1] = seq;
       else missing.push(seq, seq);
     },
-    end(erasures) {
+    end(erasures, isWhole) {
       const ranges = mergeRanges(erasures.flatMap((erasure) => erasure.ranges));
       let erased = 0;
       let at = 0;
@@ -1332,7 +1332,9 @@ function createOpenedChecks(findings, mode) {
           while (at < ranges.length && ranges[at][1] < seq) at += 1;
           const range = ranges[at];
           if (range !== void 0 && range[0] <= seq) erased += 1;
-          else findings.tampered(seq, "a value is missing, and no entry says that it was erased");
+          else if (isWhole)
+            findings.tampered(seq, "a value is missing, and no entry says that it was erased");
+          else findings.incomplete(seq, "a value is missing, and what says so may be missing too");
         }
       }
       return { opened, erased, unopened };
@@ -1814,7 +1816,7 @@ async function checkHeads({ manifest, findings, tree, lines, roots }, given) {
 function conclude(options, { manifest, findings, entries, opened, tree }, { heads, read }) {
   const ended = heads.end();
   const times = entries.end();
-  const values = opened.end(entries.erasures());
+  const values = opened.end(entries.erasures(), read === manifest.size);
   const losses = entries.eras().flatMap(({ recovery, from }) => {
     if (recovery === void 0 || recovery.previousSize <= recovery.size) return [];
     const { previousLog, size, previousSize } = recovery;

@@ -35,12 +35,20 @@ export type HeadChecks = {
     records: number
     stamps: CheckedStamp[]
     /** The newest checkpoint that meets the quorum, and since when; undefined without a quorum of witnesses. */
-    anchored: { size: number; atSeconds: number } | undefined
+    anchored: Anchored | undefined
   }
 }
 
 /** The root that was computed; `short`: the log has fewer entries; `unread`: not all of it could be read. */
 export type RootAt = (size: number) => Uint8Array | 'short' | 'unread'
+
+/** `atSeconds`: since when the quorum is met, if it is. */
+type Judged = {
+  where: string
+  head: Head
+  root: ReturnType<RootAt>
+  atSeconds?: number | undefined
+}
 
 const deferredMax = 1000
 const stampsMax = 1000
@@ -53,21 +61,23 @@ export function createHeadChecks(options: {
 }): HeadChecks {
   const { findings, trust } = options
   /** A log may be named before the entry that begins it was read. */
-  const deferred: { where: string; head: Head; root: ReturnType<RootAt> }[] = []
+  const deferred: Judged[] = []
   const stamps: CheckedStamp[] = []
   let [checkpoints, lost, records] = [0, 0, 0]
-  let anchored: { size: number; atSeconds: number } | undefined
+  let anchored: Anchored | undefined
 
-  const judge = (where: string, head: Head, root: ReturnType<RootAt>, isLast: boolean) => {
+  const judge = (judged: Judged, isLast = false): void => {
+    const { where, head, root, atSeconds } = judged
     if (root === 'unread')
       return findings.incomplete(where, 'it cannot be compared: entries are missing')
     const verdict = judgeHead(options.eras(), head, root === 'short' ? undefined : root)
     if (verdict.kind === 'wrong') findings.tampered(where, verdict.problem)
     else if (verdict.kind === 'lost') lost += 1
     else if (verdict.kind === 'unknown-log') {
-      if (!isLast && deferred.length < deferredMax) deferred.push({ where, head, root })
+      if (!isLast && deferred.length < deferredMax) deferred.push(judged)
       else findings.tampered(where, `it is a checkpoint of another log, ${head.origin}`)
-    }
+    } else if (atSeconds !== undefined && isNewer({ size: head.size, atSeconds }, anchored))
+      anchored = { size: head.size, atSeconds }
     return undefined
   }
 
@@ -78,24 +88,21 @@ export function createHeadChecks(options: {
         findings.tampered(where, opened)
         return undefined
       }
-      const { checkpoint, verdict } = opened
+      const { checkpoint: head, verdict } = opened
       checkpoints += 1
-      judge(where, checkpoint, root(checkpoint.size), false)
-      if (verdict.kind === 'wrong') {
+      const isSigned = signedByLog(opened)
+      const atSeconds =
+        trust !== undefined && trust.quorum !== 'none' && isSigned && verdict.kind === 'verified'
+          ? quorumTime(trust, verdict.by)
+          : undefined
+      judge({ where, head, root: root(head.size), atSeconds })
+      if (verdict.kind === 'wrong')
         findings.tampered(where, `the signature of ${verdict.name} is wrong`)
-        return opened
-      }
-      if (trust === undefined) return opened
-      if (!signedByLog(opened))
-        findings.incomplete(where, `none of the keys given for ${checkpoint.origin} signed it`)
-      else if (trust.quorum !== 'none' && verdict.kind === 'verified') {
-        const atSeconds = quorumTime(trust, verdict.by)
-        if (atSeconds !== undefined && (anchored === undefined || checkpoint.size >= anchored.size))
-          anchored = { size: checkpoint.size, atSeconds }
-      }
+      else if (!isSigned && trust !== undefined)
+        findings.incomplete(where, `none of the keys given for ${head.origin} signed it`)
       return opened
     },
-    pin: (where, head, root) => judge(where, head, root(head.size), false),
+    pin: (where, head, root) => judge({ where, head, root: root(head.size) }),
     anchor({ line }, anchor, notes, root) {
       const where = `anchors.jsonl line ${line}`
       if (anchor.kind === 'record') {
@@ -104,7 +111,7 @@ export function createHeadChecks(options: {
         if (head === undefined) return findings.tampered(where, 'the record names no head')
         if (head.origin !== anchor.origin || head.size !== anchor.size)
           return findings.tampered(where, 'the record names another log or size than its line')
-        return judge(where, head, root(head.size), false)
+        return judge({ where, head, root: root(head.size) })
       }
       if (anchor.kind !== 'timestamp') return undefined
       const stamp = parseTimeStamp(anchor.body)
@@ -126,10 +133,17 @@ export function createHeadChecks(options: {
       return undefined
     },
     end() {
-      for (const { where, head, root } of deferred) judge(where, head, root, true)
+      for (const judged of deferred.splice(0)) judge(judged, true)
       return { checkpoints, lost, records, stamps, anchored }
     },
   }
+}
+
+type Anchored = { size: number; atSeconds: number }
+
+function isNewer(one: Anchored, than: Anchored | undefined): boolean {
+  if (than === undefined || one.size !== than.size) return one.size > (than?.size ?? -1)
+  return one.atSeconds > than.atSeconds
 }
 
 /** Cosignatures come in one by one: a note as it stood with its first signature, its first two, and so on. */

@@ -18,7 +18,11 @@ export type OpenedChecks = {
     fields?: Iterable<string>,
   ): void
   /** `erased`: entries that lack a value, by a record. */
-  end(erasures: readonly Erasure[]): { opened: number; erased: number; unopened: number }
+  /** `isWhole`: all entries were read, so that an erasure's entry would have been seen. */
+  end(
+    erasures: readonly Erasure[],
+    isWhole: boolean,
+  ): { opened: number; erased: number; unopened: number }
 }
 
 export function createOpenedChecks(findings: Findings, mode: OpenedMode): OpenedChecks {
@@ -44,7 +48,7 @@ export function createOpenedChecks(findings: Findings, mode: OpenedMode): Opened
       if (missing.at(-1) === seq - 1) missing[missing.length - 1] = seq
       else missing.push(seq, seq)
     },
-    end(erasures) {
+    end(erasures, isWhole) {
       const ranges = mergeRanges(erasures.flatMap((erasure) => erasure.ranges))
       let erased = 0
       let at = 0
@@ -53,7 +57,9 @@ export function createOpenedChecks(findings: Findings, mode: OpenedMode): Opened
           while (at < ranges.length && (ranges[at] as [number, number])[1] < seq) at += 1
           const range = ranges[at]
           if (range !== undefined && range[0] <= seq) erased += 1
-          else findings.tampered(seq, 'a value is missing, and no entry says that it was erased')
+          else if (isWhole)
+            findings.tampered(seq, 'a value is missing, and no entry says that it was erased')
+          else findings.incomplete(seq, 'a value is missing, and what says so may be missing too')
         }
       }
       return { opened, erased, unopened }

@@ -22,6 +22,8 @@ export function makeTimeStamp(imprint: Uint8Array, genTime: string): Uint8Array 
 
 function der(tag: number, ...parts: Uint8Array[]): Uint8Array {
   const body = Buffer.concat(parts)
-  const length = body.length < 128 ? [body.length] : [0x82, body.length >> 8, body.length & 255]
+  const { length: size } = body
+  const long = size < 256 ? [0x81, size] : [0x82, size >> 8, size & 255]
+  const length = size < 128 ? [size] : long
   return new Uint8Array(Buffer.concat([Uint8Array.of(tag, ...length), body]))
 }

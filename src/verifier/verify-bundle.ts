@@ -144,7 +144,7 @@ function conclude(
 ): BundleReport {
   const ended = heads.end()
   const times = entries.end()
-  const values = opened.end(entries.erasures())
+  const values = opened.end(entries.erasures(), read === manifest.size)
   const losses = entries.eras().flatMap(({ recovery, from }) => {
     if (recovery === undefined || recovery.previousSize <= recovery.size) return []
     const { previousLog, size, previousSize } = recovery
