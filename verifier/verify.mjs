@@ -1338,7 +1338,7 @@ function createOpenedChecks(findings, mode) {
       if (missing.at(-1) === seq - 1) missing[missing.length - 1] = seq;
       else missing.push(seq, seq);
     },
-    end(erasures, isWhole) {
+    end(erasures, read) {
       const ranges = mergeRanges(erasures.flatMap((erasure) => erasure.ranges));
       let erased = 0;
       let at = 0;
@@ -1347,9 +1347,10 @@ function createOpenedChecks(findings, mode) {
           while (at < ranges.length && ranges[at][1] < seq) at += 1;
           const range = ranges[at];
           if (range !== void 0 && range[0] <= seq) erased += 1;
-          else if (isWhole)
+          else if (read === "whole")
             findings.tampered(seq, "a value is missing, and no entry says that it was erased");
-          else findings.incomplete(seq, "a value is missing, and what says so may be missing too");
+          else if (read === "partly")
+            findings.incomplete(seq, "a value is missing, and what says so may be missing too");
         }
       }
       return { opened, erased, unopened };
@@ -1691,11 +1692,12 @@ function addOpened(run, entry) {
   const { seq, bytes, places, values } = entry;
   run.opened.add(seq, bytes, places, (field) => values?.get(field), values?.keys());
 }
-async function openValues({ files, manifest, findings }) {
+async function openValues(run) {
+  const { files, manifest, findings } = run;
   const path = "opened.jsonl";
   const parts = manifest.opened === "none" ? void 0 : await files.parts(path);
-  if (manifest.opened !== "none" && parts === void 0)
-    findings.incomplete(path, "the file is missing");
+  run.lacksOpened = manifest.opened !== "none" && parts === void 0;
+  if (run.lacksOpened) findings.incomplete(path, "the file is missing");
   const queue = queueLines(parts && readJsonLines(parts));
   let [count, last] = [0, 0];
   const upTo = async (size) => {
@@ -1793,6 +1795,7 @@ async function verifyBundle(options) {
         void 0
       ])
     ),
+    lacksOpened: false,
     onProgress: options.onProgress
   };
   const read = await readEntries(run);
@@ -1828,10 +1831,14 @@ async function checkHeads({ manifest, findings, tree, lines, roots }, given) {
   }
   for (const { name, checkpoint } of pins) heads.pin(`pinned ${name}`, checkpoint, rootAt);
 }
-function conclude(options, { manifest, findings, entries, opened, tree }, { heads, read }) {
+function conclude(options, run, { heads, read }) {
+  const { manifest, findings, entries, opened, tree } = run;
   const ended = heads.end();
   const times = entries.end();
-  const values = opened.end(entries.erasures(), read === manifest.size);
+  const values = opened.end(
+    entries.erasures(),
+    run.lacksOpened ? "unread" : read === manifest.size ? "whole" : "partly"
+  );
   const losses = entries.eras().flatMap(({ recovery, from }) => {
     if (recovery === void 0 || recovery.previousSize <= recovery.size) return [];
     const { previousLog, size, previousSize } = recovery;
