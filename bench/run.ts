@@ -24,6 +24,7 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   pipeline: () => import('./pipeline.ts'),
   ready: () => import('./ready.ts'),
   storage: () => import('./storage.ts'),
+  verify: () => import('./verify.ts'),
 }
 
 process.exitCode = await main(process.argv.slice(2))

@@ -8,7 +8,7 @@ import type { Condition, ReadEntry } from '../ledger/find-entries.ts'
 import { parseRead } from '../ledger/find-entries.ts'
 import { readPrivate } from '../ledger/read-ledger.ts'
 import type { DataKey } from '../ledger/seal.ts'
-import type { OpenValue, StoredEntry } from '../ledger/verify.ts'
+import type { OpenValue, StoredEntry } from '../ledger/read-ledger.ts'
 
 /** Every field must be kept with this value. */
 type Wanted = Record<string, string>

@@ -1,116 +1,153 @@
 // ledger verify: computes every byte of the ledger anew, from the database or from an exported copy.
+import { randomInt } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { UsageError } from '../domain/errors.ts'
-import { readEntries, readHead, readPrivate } from '../ledger/read-ledger.ts'
-import { createVerifier } from '../ledger/verify.ts'
-import type { LedgerReport } from '../ledger/verify.ts'
+import { openCheckpoint } from '../ledger/note/checkpoint.ts'
+import { readHead } from '../ledger/read-ledger.ts'
+import { folderFiles } from '../verifier/folder-files.ts'
+import { factLines, findingLines, verdictSentence, verdictWords } from '../verifier/report-text.ts'
+import { makeTrust } from '../verifier/trust.ts'
+import type { Trust } from '../verifier/trust.ts'
+import { verifyBundle } from '../verifier/verify-bundle.ts'
+import type { Pin } from '../verifier/verify-bundle.ts'
 import type { Io } from './io.ts'
 import { findDataKey } from './data-key.ts'
 import { withExamples } from './examples.ts'
-import { exitCodes } from './exit-codes.ts'
-import { readLedgerFile } from './ledger-file.ts'
+import { couldNotCheck, exitCodes } from './exit-codes.ts'
+import { checkStored } from './ledger-check-stored.ts'
+import type { StoredReport } from './ledger-check-stored.ts'
 import { count, printJson, printTable } from './output.ts'
 import { withSession } from './session.ts'
 
-type VerifyOptions = { file?: string; expect?: string; json?: boolean }
+type VerifyOptions = {
+  file?: string
+  key: string[]
+  policy?: string
+  pin: string[]
+  expect?: string
+  json?: boolean
+}
 type Head = { size: number; hash: string }
 
 const progressEvery = 50_000
 
 export function addLedgerVerify(command: Command, io: Io): void {
+  const gather = (value: string, before: string[]) => [...before, value]
   withExamples(
     command
       .command('verify')
       .description(
-        'check bytes, links, order, time and commitments of every entry; exit code 1 with what does not hold',
+        'compute every entry, the tree and every signed head anew; exit code 1 with what does not hold, 2 when a copy lacks something',
       )
-      .option('--file <PATH>', 'an exported copy instead of the database')
+      .option('--file <FOLDER>', 'an exported copy instead of the database')
+      .option('--key <VKEY>', 'the key of the log, or of a witness; may be repeated', gather, [])
+      .option('--policy <FILE>', 'logs, witnesses and quorum (C2SP tlog-policy)')
+      .option('--pin <FILE>', 'a checkpoint that was kept; may be repeated', gather, [])
       .option(
         '--expect <SIZE:HASH>',
         'a head that was written down earlier: the ledger must still contain it',
       )
       .option('--json', 'print the result as JSON')
       .action((options: VerifyOptions) => run(io, options)),
-    ['ledger verify', 'ledger verify --file ledger.jsonl', 'ledger verify --expect 1200:9f86d081…'],
+    [
+      'ledger verify',
+      'ledger verify --file ./ledger-2026-11 --policy policy.txt --pin checkpoint-of-may',
+      'ledger verify --expect 1200:9f86d081…',
+    ],
   )
 }
 
 async function run(io: Io, options: VerifyOptions): Promise<void> {
-  const pin = options.expect === undefined ? undefined : parsePin(options.expect)
-  const report =
-    options.file === undefined
-      ? await verifyDatabase(io, pin)
-      : await verifyFile(io, options.file, pin)
-  if (report === undefined) {
-    if (options.json === true) printJson(io, { ok: pin === undefined, entries: 0, faults: [] })
-    else io.out('There is no ledger yet: it begins with the first start of the service.')
-    if (pin !== undefined) io.setExitCode(exitCodes.notOk)
+  const expected = options.expect === undefined ? undefined : parseExpected(options.expect)
+  const trust = readTrust(options)
+  const pins = options.pin.map((file) => readPin(file))
+  if (options.file !== undefined) {
+    if (expected !== undefined)
+      throw new UsageError('--expect is for the database; pin a checkpoint of a copy: --pin FILE')
+    if (trust === undefined)
+      throw new UsageError('a copy is verified against keys: give --key or --policy (ledger key)')
+    await verifyCopy(io, options.file, { trust, pins, json: options.json === true })
     return
   }
-  const ok = report.faults.length === 0
-  if (!ok) io.setExitCode(exitCodes.notOk)
-  if (options.json === true) printJson(io, { ok, ...report })
-  else printReport(io, report, options.file)
+  await verifyDatabase(io, options, { trust, pins, expected })
 }
 
-async function verifyDatabase(io: Io, pin: Head | undefined): Promise<LedgerReport | undefined> {
-  return await withSession(io, async ({ config, db }) => {
+async function verifyCopy(
+  io: Io,
+  folder: string,
+  options: { trust: Trust; pins: Pin[]; json: boolean },
+): Promise<void> {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new UsageError(`${folder} is no folder`)
+  const report = await verifyBundle({
+    ...{ files: folderFiles(folder), trust: options.trust, pins: options.pins },
+    nowMs: Date.now(),
+    seed: randomInt(2 ** 32),
+    onProgress: (done, of) => io.err(`${done} of ${of} entries`),
+  })
+  if ('usage' in report) throw new UsageError(report.usage)
+  const codes = { true: exitCodes.ok, tampered: exitCodes.notOk, incomplete: couldNotCheck }
+  io.setExitCode(codes[report.verdict])
+  if (options.json) printJson(io, report)
+  else {
+    io.out(`${verdictWords[report.verdict]}: ${verdictSentence(report)}`)
+    for (const line of [...findingLines(report), '', ...factLines(report)]) io.out(line)
+  }
+}
+
+async function verifyDatabase(
+  io: Io,
+  options: VerifyOptions,
+  given: { trust: Trust | undefined; pins: Pin[]; expected: Head | undefined },
+): Promise<void> {
+  const { expected } = given
+  const report = await withSession(io, async ({ config, db }) => {
     const head = await readHead(db)
     if (head === undefined) return undefined
     const dataKey = await findDataKey(config, db)
     if (dataKey === undefined)
       io.err('No data key on this machine: kept values are not compared with their commitments.')
-    const verifier = createVerifier(head.log)
-    const pinned = createPin(pin)
-    let done = 0
-    for await (const entries of readEntries(db, { from: 0, to: head.size })) {
-      verifier.add(entries, await readPrivate(db, entries, dataKey))
-      pinned.look(entries)
-      done += entries.length
-      if (done % progressEvery === 0) io.err(`${done} of ${head.size} entries`)
-    }
-    return pinned.judge(verifier.end(head))
+    let found: string | undefined
+    let told = 0
+    const checked = await checkStored(db, {
+      ...{ head, dataKey, trust: given.trust, pins: given.pins },
+      onPage(entries, done) {
+        const entry = expected && entries.find(({ seq }) => seq === expected.size - 1)
+        if (entry !== undefined) found = entry.hash.toString('hex')
+        if (done - told < progressEvery) return
+        told = done
+        io.err(`${done} of ${head.size} entries`)
+      },
+    })
+    return withExpected(checked, expected, found)
   })
-}
-
-async function verifyFile(io: Io, path: string, pin: Head | undefined): Promise<LedgerReport> {
-  const verifier = createVerifier()
-  const pinned = createPin(pin)
-  const unreadable: LedgerReport['faults'] = []
-  let done = 0
-  for await (const line of readLedgerFile(path)) {
-    if ('problem' in line) unreadable.push({ seq: null, problem: line.problem })
-    else {
-      verifier.add([line])
-      pinned.look([line])
-    }
-    done += 1
-    if (done % progressEvery === 0) io.err(`${done} entries`)
-  }
-  const report = pinned.judge(verifier.end(undefined))
-  return { ...report, faults: [...unreadable.slice(0, 100), ...report.faults] }
+  const isThere = report !== undefined
+  const ok = isThere
+    ? report.faults.length === 0
+    : expected === undefined && given.pins.length === 0
+  if (!ok) io.setExitCode(exitCodes.notOk)
+  if (options.json === true) printJson(io, { ok, ...(report ?? { entries: 0, faults: [] }) })
+  else if (!isThere)
+    io.out('There is no ledger yet: it begins with the first start of the service.')
+  else printReport(io, report, given.trust !== undefined)
 }
 
 /** A head somebody wrote down: entry SIZE - 1 must still have that hash. Finds a truncated or rewritten log. */
-function createPin(pin: Head | undefined) {
-  let found: string | undefined
-  return {
-    look(entries: readonly { seq: number; hash: Buffer }[]): void {
-      const entry = pin && entries.find(({ seq }) => seq === pin.size - 1)
-      if (entry !== undefined) found = entry.hash.toString('hex')
-    },
-    judge(report: LedgerReport): LedgerReport {
-      if (pin === undefined || found === pin.hash) return report
-      const problem =
-        found === undefined
-          ? `the ledger is shorter than the ${pin.size} entries that it had`
-          : 'the entry at the expected head is another one'
-      return { ...report, faults: [...report.faults, { seq: pin.size - 1, problem }] }
-    },
-  }
+function withExpected(
+  report: StoredReport,
+  expected: Head | undefined,
+  found: string | undefined,
+): StoredReport {
+  if (expected === undefined || found === expected.hash) return report
+  const problem =
+    found === undefined
+      ? `the ledger is shorter than the ${expected.size} entries that it had`
+      : 'the entry at the expected head is another one'
+  return { ...report, faults: [...report.faults, { seq: expected.size - 1, problem }] }
 }
 
-function parsePin(text: string): Head {
+function parseExpected(text: string): Head {
   const [, size, hash] = /^(\d{1,15}):([0-9a-f]{64})$/i.exec(text) ?? []
   if (size === undefined || hash === undefined || Number(size) === 0) {
     throw new UsageError('--expect is SIZE:HASH, as ledger verify prints it')
@@ -118,8 +155,33 @@ function parsePin(text: string): Head {
   return { size: Number(size), hash: hash.toLowerCase() }
 }
 
-function printReport(io: Io, report: LedgerReport, file: string | undefined): void {
-  const { entries, faults, openIntents, commitments } = report
+function readTrust(options: VerifyOptions): Trust | undefined {
+  if (options.policy === undefined && options.key.length === 0) return undefined
+  const trust = makeTrust({
+    policy: options.policy === undefined ? undefined : readText(options.policy, '--policy'),
+    keys: options.key,
+  })
+  if (typeof trust === 'string') throw new UsageError(trust)
+  return trust
+}
+
+function readPin(file: string): Pin {
+  const opened = openCheckpoint(readText(file, '--pin'), [])
+  if (typeof opened === 'string')
+    throw new UsageError(`--pin ${file} is no signed checkpoint: ${opened}`)
+  return { name: file, checkpoint: opened.checkpoint }
+}
+
+function readText(file: string, option: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new UsageError(`${option} ${file} cannot be read`, { cause })
+  }
+}
+
+function printReport(io: Io, report: StoredReport, isSigned: boolean): void {
+  const { entries, faults, gaps, openIntents, commitments } = report
   if (faults.length > 0) {
     printTable(
       io,
@@ -136,11 +198,13 @@ function printReport(io: Io, report: LedgerReport, file: string | undefined): vo
     return
   }
   io.out(`The ledger holds: ${count(entries, 'entry', 'entries')}, head ${entries}:${report.head}`)
-  if (file === undefined) {
-    io.out(
-      `${count(commitments.opened, 'kept value')} compared with their commitments; ${commitments.erased} erased or not opened.`,
-    )
-  }
+  io.out(
+    `${count(report.checkpoints, 'signed checkpoint')} compared${isSigned ? ' with their signatures' : ' (without --key or --policy signatures are not checked)'}; ${count(report.unsigned, 'entry', 'entries')} after the newest.`,
+  )
+  io.out(
+    `${count(commitments.opened, 'kept value')} compared with their commitments; ${count(commitments.erased, 'entry', 'entries')} erased or not opened.`,
+  )
+  for (const { seq, problem } of gaps) io.out(seq === null ? problem : `entry ${seq}: ${problem}`)
   if (openIntents > 0)
     io.out(`${count(openIntents, 'intent')} without a result yet: on the way, or in hold list.`)
 }

@@ -5,6 +5,7 @@ import { addLedgerExport } from './ledger-export.ts'
 import { addLedgerKey } from './ledger-key.ts'
 import { addLedgerLog } from './ledger-log.ts'
 import { addLedgerSigner } from './ledger-signer.ts'
+import { addLedgerProve } from './ledger-prove.ts'
 import { addLedgerReceipt } from './ledger-receipt.ts'
 import { addLedgerRecover } from './ledger-recover.ts'
 import { addLedgerVerify } from './ledger-verify.ts'
@@ -17,6 +18,7 @@ export function addLedger(program: Command, io: Io): void {
   addLedgerVerify(command, io)
   addLedgerLog(command, io)
   addLedgerExport(command, io)
+  addLedgerProve(command, io)
   addLedgerReceipt(command, io)
   addLedgerRecover(command, io)
   addLedgerKey(command, io)

@@ -14,7 +14,7 @@ import { openAccountKeys } from '../ledger/account-keys.ts'
 import { keySetFile, readKeySets } from '../ledger/key-set-file.ts'
 import { readEntries, readHead, readPrivate } from '../ledger/read-ledger.ts'
 import { createDataKey } from '../ledger/seal.ts'
-import { createVerifier } from '../ledger/verify.ts'
+import { createVerifier } from '../verifier/verify-stored.ts'
 import { openBackup } from '../roles/key-backup.ts'
 import { lockKeys } from '../service-locks.ts'
 import { silentLog, testDatabase } from '../testing/database.ts'
@@ -85,7 +85,7 @@ async function enterOn({ database, dataKey }: Machine): Promise<void> {
 
 async function read({ database, dataKey }: Machine) {
   const head = await readHead(database.app)
-  const verifier = createVerifier('test/ledger')
+  const verifier = createVerifier({ log: 'test/ledger', pairs: true })
   const opened: string[] = []
   for await (const page of readEntries(database.app, { from: 0, to: head?.size ?? 0 })) {
     const open = await readPrivate(database.app, page, dataKey)

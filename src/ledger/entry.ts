@@ -1,16 +1,18 @@
 // A ledger entry: exact canonical bytes (RFC 8785, restricted profile) chained by their leaf hashes.
 //
 // Promises: the same fields give the same bytes; a personal value enters only as a salted commitment.
-// docs/ledger.md will specify the format to the byte; the vocabulary is in reliability.md 1.3.
+// docs/ledger.md specifies the format to the byte.
 import { hash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import type { Hex } from '../domain/blob.ts'
 import { FatalError } from '../domain/errors.ts'
-import { toHex, utf8, join } from './bytes.ts'
-import { sha256 } from './platform.ts'
+import { toHex } from './bytes.ts'
+import { commitmentOf } from './commitment.ts'
 import { leafHashOf } from './tree/hash.ts'
 
 export const entryBytesMax = 65_535
+/** Arrays and objects within each other, at most. */
+export const depthMax = 64
 export const noHash: Hex = '0'.repeat(64)
 
 export type EntryFields = {
@@ -61,14 +63,13 @@ export function leafHash(bytes: Uint8Array): Hex {
   return toHex(leafHashOf(bytes))
 }
 
-/** SHA-256("modlog/commit/v1" 0x00 field 0x00 salt value); salt: 32 random bytes, fresh for each field of each entry. */
+/** Of commitment.ts, in hex. */
 export function commitment(field: string, salt: Uint8Array, value: string): Hex {
-  if (salt.length !== 32) throw new TypeError('a salt has 32 bytes')
-  return toHex(sha256(join(utf8(`modlog/commit/v1\0${field}\0`), salt, utf8(value))))
+  return toHex(commitmentOf({ field, salt, value }))
 }
 
-/** What keeps a value out of the profile: floats, unsafe integers, lone surrogates, anything that is not JSON. */
-export function profileProblem(value: unknown): string | undefined {
+/** What keeps a value out of the profile: floats, unsafe integers, lone surrogates, depth, anything that is not JSON. */
+export function profileProblem(value: unknown, depth = 0): string | undefined {
   switch (typeof value) {
     case 'boolean':
       return undefined
@@ -78,8 +79,11 @@ export function profileProblem(value: unknown): string | undefined {
       return Number.isSafeInteger(value) ? undefined : 'a number is not a safe integer'
     case 'object':
       if (value === null) return undefined
+      if (depth === depthMax) return `it is nested more than ${depthMax} deep`
       for (const [key, inner] of Object.entries(value)) {
-        const problem = key.isWellFormed() ? profileProblem(inner) : 'a key has a lone surrogate'
+        const problem = key.isWellFormed()
+          ? profileProblem(inner, depth + 1)
+          : 'a key has a lone surrogate'
         if (problem !== undefined) return problem
       }
       return undefined

@@ -5,7 +5,7 @@
 // how far it is. Reads only.
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
-import type { OpenValue, StoredEntry } from './verify.ts'
+import type { OpenValue, StoredEntry } from './read-ledger.ts'
 
 export const findLimits = {
   /** Entries that one statement looks through. */

@@ -9,7 +9,14 @@ import type { Hex } from '../domain/blob.ts'
 import { FatalError } from '../domain/errors.ts'
 import { accountKeyMark, openAccountKeys } from './account-keys.ts'
 import type { DataKey, SealingKey } from './seal.ts'
-import type { OpenValue, StoredEntry } from './verify.ts'
+
+export type StoredEntry = { seq: number; bytes: Buffer; hash: Buffer }
+
+/** What is behind a commitment, if it is still kept. */
+export type OpenValue = (
+  seq: number,
+  field: string,
+) => { salt: Uint8Array; value: string } | undefined
 
 export const readLimits = { entriesPerPage: 1000 } as const
 

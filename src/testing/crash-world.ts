@@ -23,7 +23,7 @@ import { ensureRoom } from '../service-database.ts'
 import { blobDigest } from '../domain/cid.ts'
 import { readEntries, readHead, readPrivate } from '../ledger/read-ledger.ts'
 import { createDataKey } from '../ledger/seal.ts'
-import { createVerifier } from '../ledger/verify.ts'
+import { createVerifier } from '../verifier/verify-stored.ts'
 import { pdqHash } from '../signals/pdq/hash.ts'
 import { decodeFrame } from '../sources/frame.ts'
 import { principalId } from '../steps/withdraw.ts'
@@ -263,7 +263,7 @@ export async function startCrashWorld(
 
   async function checkLedger(): Promise<void> {
     const head = await readHead(owner)
-    const verifier = createVerifier(head?.log)
+    const verifier = createVerifier({ log: head?.log })
     const entries: string[] = []
     for await (const page of readEntries(owner, { from: 0, to: head?.size ?? 0 })) {
       verifier.add(page, await readPrivate(owner, page, createDataKey(dataKeyHex)))

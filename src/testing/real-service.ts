@@ -8,7 +8,7 @@ import { parseConfig } from '../config.ts'
 import { describeAddress } from '../db/address.ts'
 import { readEntries, readHead, readPrivate } from '../ledger/read-ledger.ts'
 import { createDataKey } from '../ledger/seal.ts'
-import { createVerifier } from '../ledger/verify.ts'
+import { createVerifier } from '../verifier/verify-stored.ts'
 import { build } from '../service.ts'
 import { ensureRoom } from '../service-database.ts'
 import { createLog } from '../telemetry/log.ts'
@@ -110,7 +110,7 @@ export async function startRealWorld() {
     async ledger(): Promise<LedgerLine[]> {
       const { owner } = database
       const head = await readHead(owner)
-      const verifier = createVerifier(head?.log)
+      const verifier = createVerifier({ log: head?.log })
       const entries: LedgerLine[] = []
       for await (const page of readEntries(owner, { from: 0, to: head?.size ?? 0 })) {
         verifier.add(page, await readPrivate(owner, page, createDataKey(dataKeyHex)))

@@ -33,8 +33,8 @@ import { readEntries, readHead, readPrivate } from '../ledger/read-ledger.ts'
 import { createDataKey } from '../ledger/seal.ts'
 import { createSequencer } from '../ledger/sequencer.ts'
 import { signalsOf } from '../domain/stored-signals.ts'
-import { createVerifier } from '../ledger/verify.ts'
-import type { LedgerReport } from '../ledger/verify.ts'
+import { createVerifier } from '../verifier/verify-stored.ts'
+import type { LedgerReport } from '../verifier/verify-stored.ts'
 import { createLinearMatcher } from '../matching/linear-matcher.ts'
 import type { Vault } from '../evidence/vault.ts'
 import { scanBlob } from '../pipeline.ts'
@@ -290,7 +290,7 @@ export async function createWorld(
     /** The whole ledger, read and checked again. */
     async ledger(): Promise<LedgerReport & { documents: LedgerDocument[] }> {
       const head = await readHead(db)
-      const verifier = createVerifier('world/ledger')
+      const verifier = createVerifier({ log: 'world/ledger' })
       const documents: LedgerDocument[] = []
       for await (const page of readEntries(db, { from: 0, to: head?.size ?? 0 })) {
         verifier.add(page, await readPrivate(db, page, dataKey))

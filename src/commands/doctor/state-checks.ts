@@ -5,7 +5,7 @@ import { unscannableByReason } from '../../cases/unscannable.ts'
 import { listBanks } from '../../banks/bank-store.ts'
 import { UsageError, errorMessage } from '../../domain/errors.ts'
 import { readEntries, readHead, readPrivate } from '../../ledger/read-ledger.ts'
-import { createVerifier } from '../../ledger/verify.ts'
+import { createVerifier } from '../../verifier/verify-stored.ts'
 import type { OpenDatabase } from '../../service-database.ts'
 import { layoutFor } from '../../service-index.ts'
 import { findDataKey } from '../data-key.ts'
@@ -77,7 +77,10 @@ async function verifyTail(
   const from = Math.max(0, head.size - ledgerTail)
   let before: Buffer | undefined
   for await (const [entry] of readEntries(app, { from: from - 1, to: from })) before = entry?.hash
-  const verifier = createVerifier(head.log, before && { seq: from, prev: before.toString('hex') })
+  const verifier = createVerifier({
+    log: head.log,
+    from: before && { seq: from, prev: before.toString('hex') },
+  })
   for await (const entries of readEntries(app, { from, to: head.size })) {
     if (signal.aborted) return unchecked('there was no time to verify the newest entries')
     verifier.add(entries, await readPrivate(app, entries, key))
