@@ -1997,6 +1997,161 @@ function checkEntry(entry, index) {
   return findings.list();
 }
 
+// src/ledger/receipt.ts
+var receiptFormat = "blobwatch-receipt/1";
+function checkReceipt(source, keysFor2) {
+  const parsed = parseReceipt(source);
+  if (typeof parsed === "string") return { kind: "unreadable", problem: parsed };
+  const signed = openCheckpoint(parsed.note, keysFor2(parsed.note));
+  if (typeof signed === "string") return { kind: "unreadable", problem: signed };
+  const { checkpoint, verdict } = signed;
+  if (verdict.kind === "wrong")
+    return {
+      kind: "false",
+      problem: `the signature of ${verdict.name} is not over this checkpoint`
+    };
+  if (!signedByLog(signed))
+    return { kind: "unsigned", problem: "the checkpoint is not signed by a log key that you gave" };
+  for (const name of ["intent", "result"]) {
+    const { index, proof, text } = parsed[name];
+    const { size, root } = checkpoint;
+    const leafHash = leafHashOf(utf8(text));
+    if (!verifyInclusion({ index, size, root, leafHash, proof }))
+      return { kind: "false", problem: `the ${name} is not entry ${index} of that ledger` };
+  }
+  const facts = readFacts(parsed, checkpoint);
+  return typeof facts === "string" ? { kind: "false", problem: facts } : { kind: "holds", facts, signed };
+}
+function readFacts({ intent, result, opened }, checkpoint) {
+  const [first, last] = [intent, result].map(({ text }) => JSON.parse(text));
+  if (first?.type !== "action.intent" || last?.type !== "action.result")
+    return "the entries are not the intent and the result of an action";
+  if (first.pub?.["action"] !== last.pub?.["action"]) return "intent and result are of two actions";
+  if (first.seq !== intent.index || last.seq !== result.index)
+    return "an entry stands in another place than it says";
+  for (const [field, { salt, value }] of Object.entries(opened)) {
+    if (first.com?.[field] !== commitmentOf2(field, salt, value))
+      return `the ${field} is not the one that the entry commits to`;
+  }
+  if (opened["account"] === void 0) return "the receipt does not open whose account it was";
+  return {
+    log: checkpoint.origin,
+    size: checkpoint.size,
+    kind: wordOf(first.pub?.["kind"]),
+    applied: first.pub?.["applied"] === true,
+    class: wordOf(first.pub?.["class"]),
+    byPerson: first.pub?.["byPerson"] === true,
+    intendedAt: wordOf(first.t),
+    doneAt: wordOf(last.t),
+    outcome: wordOf(last.pub?.["outcome"]),
+    account: opened["account"].value,
+    opened: Object.fromEntries(Object.entries(opened).map(([field, { value }]) => [field, value]))
+  };
+}
+function wordOf(value) {
+  return typeof value === "string" ? value : "not said";
+}
+function commitmentOf2(field, salt, value) {
+  const head = utf8(`modlog/commit/v1\0${field}\0`);
+  const tail = utf8(value);
+  const input = new Uint8Array(head.length + salt.length + tail.length);
+  input.set(head);
+  input.set(salt, head.length);
+  input.set(tail, head.length + salt.length);
+  return toHex(sha256(input));
+}
+function parseReceipt(source) {
+  let document;
+  try {
+    document = JSON.parse(source);
+  } catch {
+    return "this is not a receipt: it is not JSON";
+  }
+  const { format, hashes, checkpoint, opened, text } = document ?? {};
+  if (format !== receiptFormat)
+    return typeof format === "string" && format.startsWith("blobwatch-receipt/") ? `this receipt has the format ${format}; this verifier knows ${receiptFormat}: get a newer one` : "this is not a receipt";
+  const known = Array.isArray(hashes) ? hashes.map(parseHash) : [];
+  const [intent, result] = [document["intent"], document["result"]].map(
+    (entry) => parseEntry(entry, known)
+  );
+  const fields = parseOpened2(opened);
+  if (intent === void 0 || result === void 0 || fields === void 0 || typeof checkpoint !== "string")
+    return "a part of the receipt is missing or damaged";
+  const lines = Array.isArray(text) ? text.filter((line) => typeof line === "string") : [];
+  return { text: lines, intent, result, opened: fields, note: checkpoint };
+}
+function parseHash(text) {
+  const bytes = typeof text === "string" ? fromBase64(text) : void 0;
+  return bytes?.length === hashBytes ? bytes : void 0;
+}
+function parseEntry(value, hashes) {
+  const { entry, index, path } = value ?? {};
+  if (typeof entry !== "string" || !Number.isSafeInteger(index) || !Array.isArray(path))
+    return void 0;
+  const proof = path.map((at) => typeof at === "number" ? hashes[at] : void 0);
+  if (proof.some((hash2) => hash2 === void 0)) return void 0;
+  try {
+    JSON.parse(entry);
+  } catch {
+    return void 0;
+  }
+  return { text: entry, index, proof };
+}
+function parseOpened2(value) {
+  if (typeof value !== "object" || value === null) return void 0;
+  const fields = {};
+  for (const [field, pair] of Object.entries(value)) {
+    const [saltHex, text] = Array.isArray(pair) ? pair : [];
+    const salt = typeof saltHex === "string" ? fromHex(saltHex) : void 0;
+    if (salt?.length !== 32 || typeof text !== "string") return void 0;
+    fields[field] = { salt, value: text };
+  }
+  return fields;
+}
+
+// src/verifier/verify-receipt-file.ts
+function verifyReceiptFile(input) {
+  const { trust } = input;
+  const checked = checkReceipt(
+    textOf(input.receipt) ?? "",
+    (note) => keysFor(trust, originOf(note))
+  );
+  if (checked.kind === "unreadable") return { usage: checked.problem };
+  if (checked.kind !== "holds")
+    return {
+      verdict: checked.kind === "false" ? "tampered" : "incomplete",
+      problem: checked.problem,
+      facts: void 0,
+      anchoredAt: void 0
+    };
+  const { verdict } = checked.signed;
+  const atSeconds = verdict.kind === "verified" ? quorumTime(trust, verdict.by) : void 0;
+  const isShort = trust.quorum !== "none" && atSeconds === void 0;
+  return {
+    verdict: isShort ? "incomplete" : "true",
+    problem: isShort ? `its checkpoint does not meet the quorum (${trust.quorum})` : void 0,
+    facts: checked.facts,
+    anchoredAt: atSeconds === void 0 ? void 0 : new Date(atSeconds * 1e3).toISOString()
+  };
+}
+function receiptSentence({ verdict, problem, facts }) {
+  if (facts === void 0 || verdict === "tampered") return problem ?? "the receipt does not hold";
+  const { kind, applied, outcome, doneAt, log, size } = facts;
+  const what = `${applied ? "" : "the taking back of "}${kind}: ${outcome} at ${doneAt}, in the first ${size} entries of ${log}`;
+  return problem === void 0 ? what : `${problem}; ${what}`;
+}
+function receiptLines({ facts, anchoredAt }) {
+  if (facts === void 0) return [];
+  const opened = Object.entries(facts.opened).map(([field, value]) => `  ${field}: ${value}`);
+  return [
+    "",
+    ...opened,
+    `  intended: ${facts.intendedAt}, ${facts.byPerson ? "decided by a person" : "by the policy"}`,
+    `  class of the rule: ${facts.class}`,
+    ...anchoredAt === void 0 ? [] : [`  witnessed: ${anchoredAt}`]
+  ];
+}
+
 // src/verifier/cli.ts
 var usageCode = 3;
 var help = `Verifies a ledger bundle of Blobwatch from its files and the keys you trust. Needs no network and no database.
@@ -2004,6 +2159,7 @@ var help = `Verifies a ledger bundle of Blobwatch from its files and the keys yo
   node verify.mjs BUNDLE --key VKEY [--key VKEY …]     the log's key, and its witnesses' if you have them
   node verify.mjs BUNDLE --policy FILE                 a C2SP tlog-policy: logs, witnesses, quorum
   node verify.mjs proof FILE.tlog-proof --entry FILE --key VKEY
+  node verify.mjs receipt FILE --key VKEY              what was done to an account, by one receipt
 
   --max-age 24h     how old the newest anchored checkpoint may be (s, m, h, d)
   --now TIME        what time it is, as 2026-11-21T03:20:00Z (default: this machine's clock)
@@ -2025,10 +2181,13 @@ async function runCli(args, io) {
       keys: values.key ?? []
     });
     if (typeof trust === "string") throw new UsageProblem(trust);
-    const isProof = positionals[0] === "proof" && positionals.length === 2;
-    if (!isProof && positionals.length !== 1)
-      throw new UsageProblem("name one bundle, or proof and one file");
-    return isProof ? proveOne(values, { file: positionals[1], trust }, io) : await verifyOne(values, { folder: positionals[0], trust }, io);
+    const [first, file, ...more] = positionals;
+    if (first === void 0 || more.length > 0)
+      throw new UsageProblem("name one bundle, or proof or receipt and one file");
+    if (file === void 0) return await verifyOne(values, { folder: first, trust }, io);
+    if (first === "proof") return proveOne(values, { file, trust }, io);
+    if (first === "receipt") return checkOneReceipt(values, { file, trust }, io);
+    throw new UsageProblem("name one bundle, or proof or receipt and one file");
   } catch (error) {
     if (!(error instanceof UsageProblem) && !isFileError(error)) throw error;
     io.err(`${error.message}
@@ -2099,6 +2258,20 @@ function proveOne(values, { file, trust }, io) {
         `${verdictWords[report.verdict]}: ${proofSentence(report)}`,
         ...findingLines(report).map((line) => `  ${line}`)
       ].join("\n")
+    );
+  return exitCodeOf[report.verdict];
+}
+function checkOneReceipt(values, { file, trust }, io) {
+  for (const name of ["entry", "pin", "max-age", "now"])
+    if (values[name] !== void 0) throw new UsageProblem(`--${name} does not go with receipt`);
+  const report = verifyReceiptFile({ receipt: new Uint8Array(readFileSync2(file)), trust });
+  if ("usage" in report) throw new UsageProblem(report.usage);
+  if (values.json === true) io.out(JSON.stringify(report, null, 2));
+  else
+    io.out(
+      [`${verdictWords[report.verdict]}: ${receiptSentence(report)}`, ...receiptLines(report)].join(
+        "\n"
+      )
     );
   return exitCodeOf[report.verdict];
 }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
-import { readFile, readdir } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { parseVerifierKey } from '../ledger/note/key.ts'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { formatVerifierKey, parseVerifierKey } from '../ledger/note/key.ts'
 import { checkReceipt, receiptBytesMax } from '../ledger/receipt.ts'
 import { openSigner } from '../ledger/signer/open-signer.ts'
 import { createCheckpointer } from '../roles/checkpoint.ts'
@@ -52,6 +55,9 @@ async function act(): Promise<void> {
   }
 }
 
+const run = promisify(execFile)
+const verifier = fileURLToPath(new URL('../../verifier/verify.mjs', import.meta.url))
+
 describe('ledger receipt', () => {
   test('says what is missing before there is anything to prove', async () => {
     const none = await blobwatch(['ledger', 'receipt', testDid], { env })
@@ -82,7 +88,7 @@ describe('ledger receipt', () => {
       assert.ok(Buffer.byteLength(text) <= receiptBytesMax)
       assert.ok(!text.includes('SECRET_LIST'))
       assert.match(text, /appeals@pds\.example/)
-      const checked = checkReceipt(text, [key])
+      const checked = checkReceipt(text, () => [key])
       assert.ok(checked.kind === 'holds', JSON.stringify(checked))
       assert.equal(checked.facts.account, testDid)
       assert.equal(checked.facts.class, 'restricted')
@@ -90,6 +96,35 @@ describe('ledger receipt', () => {
     }
     const again = await blobwatch(['ledger', 'receipt', testDid, '--out', out], { env })
     assert.match(again.err, /exists already/)
+  })
+
+  test('anybody checks it with the verifier of one file and the key of the log', async () => {
+    const folder = join(blobwatch.dir, 'receipts')
+    const [name] = await readdir(folder)
+    const file = join(folder, name ?? '')
+    const vkey = formatVerifierKey(key)
+    const args = (of: string, more: string[] = []) => [
+      verifier,
+      'receipt',
+      of,
+      '--key',
+      vkey,
+      ...more,
+    ]
+    const { stdout } = await run(process.execPath, args(file))
+    assert.match(stdout, /^TRUE: takedown-(blob|record): done at/)
+    assert.ok(stdout.includes(testDid))
+    const changed = join(folder, 'changed.json')
+    const text = await readFile(file, 'utf8')
+    await writeFile(changed, text.replaceAll(testDid, `did:plc:${'c'.repeat(24)}`))
+    await assert.rejects(run(process.execPath, args(changed)), { code: 1 })
+    await writeFile(changed, text.slice(0, 100))
+    await assert.rejects(run(process.execPath, args(changed)), { code: 3 })
+    await assert.rejects(run(process.execPath, args(file, ['--pin', file])), { code: 3 })
+    const other = 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'
+    const foreign = [verifier, 'receipt', file, '--key', other]
+    await assert.rejects(run(process.execPath, foreign), { code: 2 })
+    await rm(changed)
   })
 
   test('what was changed in a receipt is found, and a foreign key proves nothing', async () => {
@@ -100,7 +135,7 @@ describe('ledger receipt', () => {
       'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW',
     )
     assert.ok(typeof other !== 'string')
-    assert.equal(checkReceipt(text, [other]).kind, 'unsigned')
+    assert.equal(checkReceipt(text, () => [other]).kind, 'unsigned')
     const changes: [string, string][] = [
       [testDid, `did:plc:${'c'.repeat(24)}`],
       ['\\"applied\\":true', '\\"applied\\":false'],
@@ -109,25 +144,29 @@ describe('ledger receipt', () => {
     ]
     for (const [from, to] of changes) {
       assert.ok(text.includes(from), from)
-      assert.equal(checkReceipt(text.replaceAll(from, to), [key]).kind, 'false', from)
+      assert.equal(checkReceipt(text.replaceAll(from, to), () => [key]).kind, 'false', from)
     }
     const document = JSON.parse(text) as Record<string, unknown>
     const without = (part: string) => JSON.stringify({ ...document, [part]: undefined })
     for (const part of ['format', 'intent', 'result', 'opened', 'hashes', 'checkpoint'])
-      assert.equal(checkReceipt(without(part), [key]).kind, 'unreadable', part)
-    assert.equal(checkReceipt(JSON.stringify({ ...document, opened: {} }), [key]).kind, 'false')
+      assert.equal(checkReceipt(without(part), () => [key]).kind, 'unreadable', part)
+    assert.equal(
+      checkReceipt(JSON.stringify({ ...document, opened: {} }), () => [key]).kind,
+      'false',
+    )
     const swapped = JSON.stringify({
       ...document,
       intent: document['result'],
       result: document['intent'],
     })
-    assert.equal(checkReceipt(swapped, [key]).kind, 'false')
-    const future = checkReceipt(JSON.stringify({ ...document, format: 'blobwatch-receipt/9' }), [
-      key,
-    ])
+    assert.equal(checkReceipt(swapped, () => [key]).kind, 'false')
+    const future = checkReceipt(
+      JSON.stringify({ ...document, format: 'blobwatch-receipt/9' }),
+      () => [key],
+    )
     assert.ok(future.kind === 'unreadable')
     assert.match(future.problem, /get a newer one/)
     for (const rubbish of ['', 'null', '[]', '{', text.slice(0, -40)])
-      assert.equal(checkReceipt(rubbish, [key]).kind, 'unreadable')
+      assert.equal(checkReceipt(rubbish, () => [key]).kind, 'unreadable')
   })
 })

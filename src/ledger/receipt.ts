@@ -5,6 +5,7 @@
 // nothing: whoever checks reads the entries. Pure; docs/ledger.md has the format.
 import { fromBase64, fromHex, toBase64, toHex, utf8 } from './bytes.ts'
 import { openCheckpoint, signedByLog } from './note/checkpoint.ts'
+import type { SignedCheckpoint } from './note/checkpoint.ts'
 import type { VerifierKey } from './note/key.ts'
 import { hashBytes, sha256 } from './platform.ts'
 import { leafHashOf } from './tree/hash.ts'
@@ -69,36 +70,38 @@ export type ReceiptFacts = {
   opened: Record<string, string>
 }
 
-/** The facts, or in words what does not hold. */
+export type CheckedReceipt =
+  | { kind: 'holds'; facts: ReceiptFacts; signed: SignedCheckpoint }
+  | { kind: 'unreadable' | 'false' | 'unsigned'; problem: string }
+
+/** The facts, or in words what does not hold. `keysFor`: the keys to trust for the log of this note. */
 export function checkReceipt(
   source: string,
-  keys: readonly VerifierKey[],
-):
-  | { kind: 'holds'; facts: ReceiptFacts }
-  | { kind: 'unreadable' | 'false' | 'unsigned'; problem: string } {
+  keysFor: (note: string) => readonly VerifierKey[],
+): CheckedReceipt {
   const parsed = parseReceipt(source)
   if (typeof parsed === 'string') return { kind: 'unreadable', problem: parsed }
-  const opened = openCheckpoint(parsed.note, keys)
-  if (typeof opened === 'string') return { kind: 'unreadable', problem: opened }
-  if (opened.verdict.kind === 'wrong')
+  const signed = openCheckpoint(parsed.note, keysFor(parsed.note))
+  if (typeof signed === 'string') return { kind: 'unreadable', problem: signed }
+  const { checkpoint, verdict } = signed
+  if (verdict.kind === 'wrong')
     return {
       kind: 'false',
-      problem: `the signature of ${opened.verdict.name} is not over this checkpoint`,
+      problem: `the signature of ${verdict.name} is not over this checkpoint`,
     }
-  if (!signedByLog(opened))
+  if (!signedByLog(signed))
     return { kind: 'unsigned', problem: 'the checkpoint is not signed by a log key that you gave' }
-  const { checkpoint } = opened
-  for (const [name, entry] of [
-    ['intent', parsed.intent],
-    ['result', parsed.result],
-  ] as const) {
-    const { index, proof, text } = entry
+  for (const name of ['intent', 'result'] as const) {
+    const { index, proof, text } = parsed[name]
     const { size, root } = checkpoint
     const leafHash = leafHashOf(utf8(text))
     if (!verifyInclusion({ index, size, root, leafHash, proof }))
       return { kind: 'false', problem: `the ${name} is not entry ${index} of that ledger` }
   }
-  return readFacts(parsed, checkpoint)
+  const facts = readFacts(parsed, checkpoint)
+  return typeof facts === 'string'
+    ? { kind: 'false', problem: facts }
+    : { kind: 'holds', facts, signed }
 }
 
 type Document = {
@@ -113,38 +116,30 @@ type Document = {
 function readFacts(
   { intent, result, opened }: Receipt,
   checkpoint: { origin: string; size: number },
-): ReturnType<typeof checkReceipt> {
-  const wrong = (problem: string) => ({ kind: 'false', problem }) as const
+): ReceiptFacts | string {
   const [first, last] = [intent, result].map(({ text }) => JSON.parse(text) as Document)
   if (first?.type !== 'action.intent' || last?.type !== 'action.result')
-    return wrong('the entries are not the intent and the result of an action')
-  if (first.pub?.['action'] !== last.pub?.['action'])
-    return wrong('intent and result are of two actions')
+    return 'the entries are not the intent and the result of an action'
+  if (first.pub?.['action'] !== last.pub?.['action']) return 'intent and result are of two actions'
   if (first.seq !== intent.index || last.seq !== result.index)
-    return wrong('an entry stands in another place than it says')
+    return 'an entry stands in another place than it says'
   for (const [field, { salt, value }] of Object.entries(opened)) {
     if (first.com?.[field] !== commitmentOf(field, salt, value))
-      return wrong(`the ${field} is not the one that the entry commits to`)
+      return `the ${field} is not the one that the entry commits to`
   }
-  if (opened['account'] === undefined)
-    return wrong('the receipt does not open whose account it was')
+  if (opened['account'] === undefined) return 'the receipt does not open whose account it was'
   return {
-    kind: 'holds',
-    facts: {
-      log: checkpoint.origin,
-      size: checkpoint.size,
-      kind: wordOf(first.pub?.['kind']),
-      applied: first.pub?.['applied'] === true,
-      class: wordOf(first.pub?.['class']),
-      byPerson: first.pub?.['byPerson'] === true,
-      intendedAt: wordOf(first.t),
-      doneAt: wordOf(last.t),
-      outcome: wordOf(last.pub?.['outcome']),
-      account: opened['account'].value,
-      opened: Object.fromEntries(
-        Object.entries(opened).map(([field, { value }]) => [field, value]),
-      ),
-    },
+    log: checkpoint.origin,
+    size: checkpoint.size,
+    kind: wordOf(first.pub?.['kind']),
+    applied: first.pub?.['applied'] === true,
+    class: wordOf(first.pub?.['class']),
+    byPerson: first.pub?.['byPerson'] === true,
+    intendedAt: wordOf(first.t),
+    doneAt: wordOf(last.t),
+    outcome: wordOf(last.pub?.['outcome']),
+    account: opened['account'].value,
+    opened: Object.fromEntries(Object.entries(opened).map(([field, { value }]) => [field, value])),
   }
 }
 

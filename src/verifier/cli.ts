@@ -18,6 +18,7 @@ import type { Trust } from './trust.ts'
 import { verifyBundle } from './verify-bundle.ts'
 import type { Pin } from './verify-bundle.ts'
 import { verifyProofFile } from './verify-proof-file.ts'
+import { receiptLines, receiptSentence, verifyReceiptFile } from './verify-receipt-file.ts'
 
 export const usageCode = 3
 
@@ -33,6 +34,7 @@ export const help = `Verifies a ledger bundle of Blobwatch from its files and th
   node verify.mjs BUNDLE --key VKEY [--key VKEY …]     the log's key, and its witnesses' if you have them
   node verify.mjs BUNDLE --policy FILE                 a C2SP tlog-policy: logs, witnesses, quorum
   node verify.mjs proof FILE.tlog-proof --entry FILE --key VKEY
+  node verify.mjs receipt FILE --key VKEY              what was done to an account, by one receipt
 
   --max-age 24h     how old the newest anchored checkpoint may be (s, m, h, d)
   --now TIME        what time it is, as 2026-11-21T03:20:00Z (default: this machine's clock)
@@ -56,12 +58,13 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
       keys: values.key ?? [],
     })
     if (typeof trust === 'string') throw new UsageProblem(trust)
-    const isProof = positionals[0] === 'proof' && positionals.length === 2
-    if (!isProof && positionals.length !== 1)
-      throw new UsageProblem('name one bundle, or proof and one file')
-    return isProof
-      ? proveOne(values, { file: positionals[1] as string, trust }, io)
-      : await verifyOne(values, { folder: positionals[0] as string, trust }, io)
+    const [first, file, ...more] = positionals
+    if (first === undefined || more.length > 0)
+      throw new UsageProblem('name one bundle, or proof or receipt and one file')
+    if (file === undefined) return await verifyOne(values, { folder: first, trust }, io)
+    if (first === 'proof') return proveOne(values, { file, trust }, io)
+    if (first === 'receipt') return checkOneReceipt(values, { file, trust }, io)
+    throw new UsageProblem('name one bundle, or proof or receipt and one file')
   } catch (error) {
     if (!(error instanceof UsageProblem) && !isFileError(error)) throw error
     io.err(`${error.message}\n(--help shows how it is used)`)
@@ -144,6 +147,25 @@ function proveOne(
         `${verdictWords[report.verdict]}: ${proofSentence(report)}`,
         ...findingLines(report).map((line) => `  ${line}`),
       ].join('\n'),
+    )
+  return exitCodeOf[report.verdict]
+}
+
+function checkOneReceipt(
+  values: Values,
+  { file, trust }: { file: string; trust: Trust },
+  io: CliIo,
+): number {
+  for (const name of ['entry', 'pin', 'max-age', 'now'] as const)
+    if (values[name] !== undefined) throw new UsageProblem(`--${name} does not go with receipt`)
+  const report = verifyReceiptFile({ receipt: new Uint8Array(readFileSync(file)), trust })
+  if ('usage' in report) throw new UsageProblem(report.usage)
+  if (values.json === true) io.out(JSON.stringify(report, null, 2))
+  else
+    io.out(
+      [`${verdictWords[report.verdict]}: ${receiptSentence(report)}`, ...receiptLines(report)].join(
+        '\n',
+      ),
     )
   return exitCodeOf[report.verdict]
 }

@@ -54,7 +54,7 @@ export function createRecordAnchor(options: {
     const { uri, cid } = answer
     if (typeof uri !== 'string' || typeof cid !== 'string')
       throw new RetryableError('com.atproto.repo.putRecord was answered without a record')
-    const body = Buffer.from(JSON.stringify({ uri, cid, record }))
+    const body = Buffer.from(JSON.stringify({ ...record, uri, cid }))
     return { kind: 'anchored', who, body: Uint8Array.from(body) }
   }
 

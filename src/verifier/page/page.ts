@@ -7,6 +7,7 @@ import type { Trust } from '../trust.ts'
 import { verifyBundle } from '../verify-bundle.ts'
 import type { Pin } from '../verify-bundle.ts'
 import { verifyProofFile } from '../verify-proof-file.ts'
+import { receiptLines, receiptSentence, verifyReceiptFile } from '../verify-receipt-file.ts'
 import { parseAge } from '../parse-age.ts'
 import { bundleFilesOf, chosenList, droppedFiles } from './chosen-files.ts'
 import type { Chosen } from './chosen-files.ts'
@@ -66,11 +67,28 @@ function take(files: Chosen): void {
 }
 
 async function verify(): Promise<Shown> {
-  if (chosen.size === 0) return usage('choose a bundle’s folder, or a proof and its entry')
+  if (chosen.size === 0)
+    return usage('choose a bundle’s folder, a proof and its entry, or a receipt')
   const trust = readTrust((find('trust') as HTMLTextAreaElement).value)
   if (typeof trust === 'string') return usage(trust)
+  const [only] = chosen.values()
+  if (chosen.size === 1 && only?.name.endsWith('.json') === true)
+    return await verifyReceipt(trust, only)
   const proofName = [...chosen.keys()].find((name) => name.endsWith('.tlog-proof'))
   return proofName === undefined ? await verifyFolder(trust) : await verifyOne(trust, proofName)
+}
+
+async function verifyReceipt(trust: Trust, file: File): Promise<Shown> {
+  const report = verifyReceiptFile({ receipt: new Uint8Array(await file.arrayBuffer()), trust })
+  if ('usage' in report) return usage(report.usage)
+  return {
+    ...{
+      kind: report.verdict,
+      word: verdictWords[report.verdict],
+      sentence: receiptSentence(report),
+    },
+    ...{ findings: [], facts: receiptLines(report) },
+  }
 }
 
 async function verifyFolder(trust: Trust): Promise<Shown> {
