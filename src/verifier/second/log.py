@@ -41,24 +41,27 @@ class Log:
         for first in range(0, self.n, 256):
             width = min(256, self.n - first)
             path = "tile/entries/" + tile_path(first // 256, width)
-            data, at, count = self.read(path), 0, 0
+            data, at, found = self.read(path), 0, []
             if data is None:
                 self.i(path, "it is missing")
                 break
-            while at + 2 <= len(data) and count <= width:
+            while at + 2 <= len(data):
                 length = int.from_bytes(data[at : at + 2], "big")
-                if at + 2 + length > len(data):
-                    break
-                if count < width:
-                    self.take(data[at + 2 : at + 2 + length])
-                at, count = at + 2 + length, count + 1
-            if at != len(data) or count != width:
-                self.t(path, "it does not end where its last entry ends")
+                found.append(data[at + 2 : at + 2 + length])
+                at += 2 + length
+            if at != len(data):
+                self.t(path, "it does not end where an entry ends")
+                break
+            if len(found) != width:
+                self.t(path, "it has another number of entries than its place says")
+            for entry in found[:width]:
+                self.take(entry)
+            if len(found) < width:
                 break
         self.all_read = len(self.leaves) == self.n
         last = self.entries[-1] if self.entries else None
         if self.all_read and last and self.log is not None and last["log"] != self.log:
-            self.t("entry %d" % (self.n - 1), "another log than that of bundle.json (20)")
+            self.t("bundle.json", "another log than that of the last entry")
         if self.n == 0:
             self.names.add(self.log)
         self.build_tree()
@@ -165,9 +168,11 @@ class Log:
             for first in range(0, count, 256):
                 width = min(256, count - first)
                 path = "tile/%d/%s" % (level, tile_path(first // 256, width))
+                if first + width > len(row):
+                    continue
                 data = self.read(path)
                 if data is None:
                     self.i(path, "it is missing")
-                elif first + width <= len(row) and data != b"".join(row[first : first + width]):
+                elif data != b"".join(row[first : first + width]):
                     self.t(path, "its bytes are others")
             level += 1

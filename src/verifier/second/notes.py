@@ -18,18 +18,18 @@ def key_id(name, kind, key):
     return sha256(name.encode("utf-8") + b"\n" + bytes([kind]) + key)[:4]
 
 
-def parse_vkey(text, kind):
-    """NAME+ID+BASE64 -> (name, key); whatever is wrong is (1)."""
+def parse_vkey(text, *kinds):
+    """NAME+ID+BASE64 -> (kind, name, key); whatever is wrong is (1)."""
     parts = text.split("+", 2)
     try:
         data = from_base64(parts[2])
     except (IndexError, Bad):
         raise Usage("a key that cannot be read") from None
-    if not is_key_name(parts[0]) or len(data) != 33 or data[0] != kind:
+    if not is_key_name(parts[0]) or len(data) != 33 or data[0] not in kinds:
         raise Usage("a key of another kind")
-    if key_id(parts[0], kind, data[1:]).hex() != parts[1]:
+    if key_id(parts[0], data[0], data[1:]).hex() != parts[1]:
         raise Usage("a key that does not fit its ID")
-    return parts[0], data[1:]
+    return data[0], parts[0], data[1:]
 
 
 class Policy:
@@ -51,11 +51,11 @@ class Policy:
                 continue
             word, rest = words[0], words[1:]
             if word == "log" and len(rest) in (1, 2):
-                self.logs.append(parse_vkey(rest[0], 1))
+                self.logs.append(parse_vkey(rest[0], 1)[1:])
                 key = self.logs[-1][1]
             elif word == "witness" and len(rest) in (2, 3):
                 self.define(rest[0])
-                self.witnesses[rest[0]] = parse_vkey(rest[1], 4)
+                self.witnesses[rest[0]] = parse_vkey(rest[1], 4)[1:]
                 key = self.witnesses[rest[0]][1]
             elif word == "group" and len(rest) >= 3:
                 members = rest[2:]
@@ -81,6 +81,14 @@ class Policy:
                 keys[word].add(key)
         if quorums != 1:
             raise Usage("not exactly one quorum line")
+
+    def add_key(self, text):
+        """A key of a log or a witness that was given by itself: no quorum asks for it."""
+        kind, name, key = parse_vkey(text, 1, 4)
+        if kind == 1:
+            self.logs.append((name, key))
+        else:
+            self.witnesses[" %d" % len(self.witnesses)] = (name, key)
 
     def knows(self, name):
         return name in self.witnesses or name in self.groups

@@ -23,7 +23,7 @@ import sys
 sys.dont_write_bytecode = True
 
 from log import Log
-from notes import Note, Policy, is_key_name, parse_vkey
+from notes import Note, Policy, is_key_name
 from stamps import imprint
 from values import Bad, Usage, from_base64, is_count, is_hex64, parse_json, sha256
 
@@ -77,9 +77,7 @@ class Bundle(Log):
 
     def parse_manifest(self, data):
         manifest = parse_json(data)
-        if not isinstance(manifest, dict):
-            raise Bad("no JSON object")
-        if manifest.get("format") != "blobwatch-ledger-bundle":
+        if not isinstance(manifest, dict) or manifest.get("format") != "blobwatch-ledger-bundle":
             raise Usage("another format")
         version = manifest.get("version")
         if isinstance(version, bool) or not isinstance(version, (int, float)) or version < 1:
@@ -99,8 +97,8 @@ class Bundle(Log):
         if data is None:
             return None
         lines = data.split(b"\n")
-        if lines[-1] == b"":
-            lines.pop()
+        if lines.pop() != b"":
+            self.t("%s line %d" % (path, len(lines) + 1), "the last line does not end")
         if len(lines) < count:
             self.i(path, "fewer lines than bundle.json says")
         found = []
@@ -141,8 +139,7 @@ class Bundle(Log):
             if note and note.size < self.n:
                 self.i("checkpoint", "entries after it are not signed")
         for where, note in self.pins:
-            if self.check_head(where, note.name, note.size, note.root):
-                self.check_signatures(where, note, False)
+            self.check_head(where, note.name, note.size, note.root)
 
     def check_note(self, where, data):
         try:
@@ -151,18 +148,14 @@ class Bundle(Log):
             self.t(where, str(problem))
             return None
         right = self.check_head(where, note.name, note.size, note.root)
-        self.check_signatures(where, note, True, right)
-        return note
-
-    def check_signatures(self, where, note, asked, right=True):
-        """(18)"""
-        wrong, by_log, times = note.check(self.policy)
-        if wrong and asked:
+        wrong, by_log, times = note.check(self.policy)  # (18)
+        if wrong:
             self.t(where, "a wrong signature")
-        elif not by_log and asked:
+        elif not by_log:
             self.i(where, "no known key of the log has signed it")
-        if right and by_log and not wrong:
+        elif right:
             self.good.append((note.size, times))
+        return note
 
     def check_head(self, where, name, size, root):
         """(15) to (17); whether it was compared with the tree and is right."""
@@ -246,18 +239,18 @@ class Bundle(Log):
         lines, opened, last = self.lines("opened.jsonl", self.counts[2]), set(), 0
         if lines is None:
             self.i("opened.jsonl", "it is missing")
-            return
-        for where, line in lines:
+        for where, line in lines or []:
             seq, field, salt, value = (line.get(name) for name in ("seq", "field", "salt", "value"))
             texts = isinstance(field, str) and isinstance(value, str)
+            if is_count(seq) and seq >= len(self.leaves) and not self.all_read:
+                break
             if not is_count(seq) or not texts or not is_hex64(salt) or seq < last or (seq, field) in opened:
                 self.t(where, "no opened value, out of order, or a second time")
                 continue
             last = seq
             opened.add((seq, field))
             if seq >= len(self.leaves):
-                if self.all_read or seq >= self.n:
-                    self.t(where, "there is no such entry")
+                self.t(where, "there is no such entry")
                 continue
             entry = self.entries[seq]
             if entry is None:
@@ -297,15 +290,16 @@ class Bundle(Log):
 
 
 def parse_time(text):
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.(\d+))?Z", text, re.ASCII)
     try:
-        moment = datetime.datetime.fromisoformat(re.sub("Z$", "+00:00", text))
-        return moment.timestamp() if moment.tzinfo else no(text)
-    except ValueError:
+        moment = datetime.datetime.fromisoformat(match[1] + (match[2] or ":00") + "+00:00")
+        return moment.timestamp() + float("0." + (match[3] or "0"))
+    except (ValueError, TypeError):
         raise Usage("no time: " + text) from None
 
 
 def parse_age(text):
-    match = re.fullmatch("([0-9]{1,9})([smhd])", text)
+    match = re.fullmatch("([0-9]{1,6})([smhd])", text)
     if match is None:
         raise Usage("no age: " + text)
     return int(match.group(1)) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match.group(2)]
@@ -330,7 +324,7 @@ def run(arguments):
         elif not rest:
             raise Usage("cannot be understood: " + word)
         elif word == "--key":
-            policy.logs.append(parse_vkey(rest.pop(0), 1))
+            policy.add_key(rest.pop(0))
         elif word == "--pin":
             pins.append(rest.pop(0))
         elif word in options and options[word] is None:
@@ -352,7 +346,7 @@ def run(arguments):
             raise Usage("%s is no checkpoint: %s" % (path, problem)) from None
         if note.check(policy)[0]:
             raise Usage("a wrong signature in " + path)
-        pinned.append((path, note))
+        pinned.append(("pinned " + path, note))
     bundle = Bundle(folder, policy, pinned)
     bundle.verify(age, now)
     code = 1 if bundle.tampered else 2 if bundle.incomplete else 0
