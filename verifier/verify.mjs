@@ -568,39 +568,6 @@ function placeOf(action) {
   return [within >> 2, (within & 3) * 2];
 }
 
-// src/verifier/eras.ts
-function parseRecovery(pub) {
-  const { previousLog, previousSize, previousRoot, size } = pub;
-  const root = typeof previousRoot === "string" && previousRoot.length === 64 ? fromHex(previousRoot) : void 0;
-  const holds = typeof previousLog === "string" && isCount(previousSize) && isCount(size) && root !== void 0;
-  return holds ? { previousLog, previousSize, root, size } : void 0;
-}
-function judgeHead(eras, head, root) {
-  const at = eras.findIndex((era) => era.log === head.origin);
-  if (at < 0) return { kind: "unknown-log" };
-  const recovery = eras[at + 1]?.recovery;
-  if (recovery !== void 0 && head.size > recovery.size) {
-    if (head.size > recovery.previousSize) {
-      const admitted = `the log admits that it lost entries up to ${recovery.previousSize - 1} only`;
-      return {
-        kind: "wrong",
-        problem: `a checkpoint of ${head.size} entries is kept, and ${admitted}`
-      };
-    }
-    if (head.size === recovery.previousSize && !sameBytes(head.root, recovery.root))
-      return { kind: "wrong", problem: `the lost log of ${head.size} entries had another root` };
-    return { kind: "lost" };
-  }
-  if (root === void 0)
-    return { kind: "wrong", problem: `the log had ${head.size} entries and is shorter now` };
-  if (sameBytes(root, head.root)) return { kind: "holds" };
-  const roots = `${toHex(head.root)}, not ${toHex(root)}`;
-  return { kind: "wrong", problem: `the root over ${head.size} entries was ${roots}` };
-}
-function isCount(value) {
-  return Number.isSafeInteger(value) && value >= 0;
-}
-
 // src/verifier/canonical.ts
 var depthMax = 64;
 var quote = 34;
@@ -936,8 +903,67 @@ function mix(input) {
   return (value ^ value >>> 16) >>> 0;
 }
 
-// src/verifier/check-entries.ts
+// src/verifier/check-facts.ts
 var alikeMax = 1e4;
+function createFactChecks(options) {
+  const seen = createSeenFacts(options.exact ? 0 : options.entries, options.seed);
+  const firsts = /* @__PURE__ */ new Map();
+  const look = (idem, seq) => {
+    const first = firsts.get(idem);
+    if (first === void 0) firsts.set(idem, seq);
+    else options.findings.tampered(seq, `it tells a fact that entry ${first} tells already`);
+  };
+  return {
+    add(bytes, at, seq) {
+      if (options.exact) look(hexAt(bytes, at), seq);
+      else if (seen.add(bytes, at) && firsts.size < alikeMax)
+        firsts.set(hexAt(bytes, at), void 0);
+    },
+    needsSecondLook: () => !options.exact && firsts.size > 0,
+    lookAgain(bytes, at, seq) {
+      const idem = hexAt(bytes, at);
+      if (firsts.has(idem)) look(idem, seq);
+    }
+  };
+}
+function hexAt(bytes, at) {
+  return textOf(bytes.subarray(at, at + hexLength)) ?? "";
+}
+
+// src/verifier/eras.ts
+function parseRecovery(pub) {
+  const { previousLog, previousSize, previousRoot, size } = pub;
+  const root = typeof previousRoot === "string" && previousRoot.length === 64 ? fromHex(previousRoot) : void 0;
+  const holds = typeof previousLog === "string" && isCount(previousSize) && isCount(size) && root !== void 0;
+  return holds ? { previousLog, previousSize, root, size } : void 0;
+}
+function judgeHead(eras, head, root) {
+  const at = eras.findIndex((era) => era.log === head.origin);
+  if (at < 0) return { kind: "unknown-log" };
+  const recovery = eras[at + 1]?.recovery;
+  if (recovery !== void 0 && head.size > recovery.size) {
+    if (head.size > recovery.previousSize) {
+      const admitted = `the log admits that it lost entries up to ${recovery.previousSize - 1} only`;
+      return {
+        kind: "wrong",
+        problem: `a checkpoint of ${head.size} entries is kept, and ${admitted}`
+      };
+    }
+    if (head.size === recovery.previousSize && !sameBytes(head.root, recovery.root))
+      return { kind: "wrong", problem: `the lost log of ${head.size} entries had another root` };
+    return { kind: "lost" };
+  }
+  if (root === void 0)
+    return { kind: "wrong", problem: `the log had ${head.size} entries and is shorter now` };
+  if (sameBytes(root, head.root)) return { kind: "holds" };
+  const roots = `${toHex(head.root)}, not ${toHex(root)}`;
+  return { kind: "wrong", problem: `the root over ${head.size} entries was ${roots}` };
+}
+function isCount(value) {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+// src/verifier/check-entries.ts
 var noPlaces = () => ({
   com: 0,
   comEnd: 0,
@@ -955,53 +981,27 @@ var noPlaces = () => ({
 function createEntryChecks(options) {
   const { findings, from } = options;
   const places = noPlaces();
-  const seen = createSeenFacts(options.exact === true ? 0 : options.entries, options.seed);
-  const known = options.exact === true ? /* @__PURE__ */ new Map() : void 0;
-  const actions = createActionBook();
+  const facts = createFactChecks({ ...options, exact: options.exact === true });
+  const actions = createActionChecks(findings, from !== void 0);
   const names = createNames(options.log, from !== void 0, findings);
   const erasures = [];
-  const alike = /* @__PURE__ */ new Map();
   let next = from?.seq ?? 0;
   let prev = from?.prev ?? new Uint8Array(32);
   let isEntry = false;
-  let isScattered = false;
   let time;
   let firstTime;
-  const checkAction = (seq, verb, pub) => {
-    const action = pub["action"];
-    if (!Number.isSafeInteger(action) || action < 0)
-      return findings.tampered(seq, "it names no action");
-    const problem = actions[verb](action);
-    if (problem === void 0) return void 0;
-    if (problem !== tooScattered)
-      return from !== void 0 && verb === "result" && problem.includes("without an intent") ? void 0 : findings.tampered(seq, problem);
-    if (!isScattered) findings.incomplete(seq, problem);
-    isScattered = true;
-    return void 0;
-  };
   const checkMeaning = (bytes, seq) => {
     const type = knownType(bytes, places);
     if (type === void 0) return names.look(bytes, places, seq, void 0);
     const pub = parsePub(bytes, places);
-    if (type === "action.intent") checkAction(seq, "intent", pub);
-    if (type === "action.result") checkAction(seq, "result", pub);
+    if (type === "action.intent") actions.check(seq, "intent", pub);
+    if (type === "action.result") actions.check(seq, "result", pub);
     if (type === "account.erased" && "erased" in pub) {
       const ranges = parseRanges(pub["erased"], seq);
       if (ranges === void 0) findings.tampered(seq, "what it says of erased entries cannot be");
       else erasures.push({ seq, ranges });
     }
     return names.look(bytes, places, seq, type === "log.recovered" ? pub : void 0);
-  };
-  const checkFact = (bytes, seq) => {
-    if (known === void 0) {
-      if (seen.add(bytes, places.idem) && alike.size < alikeMax)
-        alike.set(hexAt(bytes, places.idem), void 0);
-      return;
-    }
-    const idem = hexAt(bytes, places.idem);
-    const first = known.get(idem);
-    if (first === void 0) known.set(idem, seq);
-    else findings.tampered(seq, `it tells a fact that entry ${first} tells already`);
   };
   return {
     add(bytes) {
@@ -1016,7 +1016,7 @@ function createEntryChecks(options) {
           findings.tampered(seq, "its time is before that of the entry before");
         time = bytes.slice(places.time, places.time + timeLength);
         firstTime ??= textOf(time);
-        checkFact(bytes, seq);
+        facts.add(bytes, places.idem, seq);
         checkMeaning(bytes, seq);
       } else findings.tampered(seq, entryProblem(bytes));
       prev = hash2;
@@ -1026,20 +1026,36 @@ function createEntryChecks(options) {
     places: () => isEntry ? places : void 0,
     eras: names.eras,
     erasures: () => erasures,
-    needsSecondLook: () => alike.size > 0,
+    needsSecondLook: () => facts.needsSecondLook(),
     lookAgain(bytes, seq) {
-      if (!scanEntry(bytes, places)) return;
-      const idem = hexAt(bytes, places.idem);
-      if (!alike.has(idem)) return;
-      const first = alike.get(idem);
-      if (first === void 0) alike.set(idem, seq);
-      else findings.tampered(seq, `it tells a fact that entry ${first} tells already`);
+      if (scanEntry(bytes, places)) facts.lookAgain(bytes, places.idem, seq);
     },
     end: () => ({
       openIntents: actions.open(),
       firstTime,
       lastTime: time === void 0 ? void 0 : textOf(time)
     })
+  };
+}
+function createActionChecks(findings, isTail2) {
+  const actions = createActionBook();
+  let isScattered = false;
+  return {
+    open: () => actions.open(),
+    check(seq, verb, pub) {
+      const action = pub["action"];
+      if (!Number.isSafeInteger(action) || action < 0)
+        return findings.tampered(seq, "it names no action");
+      const problem = actions[verb](action);
+      if (problem === void 0) return void 0;
+      if (problem === tooScattered) {
+        if (!isScattered) findings.incomplete(seq, problem);
+        isScattered = true;
+        return void 0;
+      }
+      if (isTail2 && problem.includes("without an intent")) return void 0;
+      return findings.tampered(seq, problem);
+    }
   };
 }
 function createNames(expected, isTail2, findings) {
@@ -1107,9 +1123,6 @@ function isEarlier(bytes, at, than) {
 }
 function isAt(bytes, from, to, expected) {
   return to - from === expected.length && sameBytes(bytes.subarray(from, to), expected);
-}
-function hexAt(bytes, at) {
-  return textOf(bytes.subarray(at, at + hexLength)) ?? "";
 }
 function jsonBytes(text) {
   return new TextEncoder().encode(JSON.stringify(text).slice(1, -1));
@@ -1223,38 +1236,40 @@ function createHeadChecks(options) {
     pin: (where, head, root) => judge({ where, head, root: root(head.size) }),
     anchor({ line }, anchor, notes, root) {
       const where = `anchors.jsonl line ${line}`;
-      if (anchor.kind === "record") {
-        records += 1;
-        const head = parseRecord(anchor.body);
-        if (head === void 0) return findings.tampered(where, "the record names no head");
-        if (head.origin !== anchor.origin || head.size !== anchor.size)
-          return findings.tampered(where, "the record names another log or size than its line");
-        return judge({ where, head, root: root(head.size) });
+      if (anchor.kind === "timestamp") {
+        const stamp = checkStamp(findings, where, { anchor, notes, line });
+        if (stamp !== void 0 && stamps.length < stampsMax) stamps.push(stamp);
       }
-      if (anchor.kind !== "timestamp") return void 0;
-      const stamp = parseTimeStamp(anchor.body);
-      if (stamp === void 0) return findings.tampered(where, "this is not an RFC 3161 time stamp");
-      const note = notes.find((one) => parseOrigin(one) === anchor.origin);
-      if (note === void 0)
-        return findings.incomplete(where, "the checkpoint that it stamps is not in the bundle");
-      if (!noteForms(note).some((form) => sameBytes(sha256(utf8(form)), stamp.imprint)))
-        return findings.tampered(where, "it stamps something else than its checkpoint");
-      if (stamps.length < stampsMax)
-        stamps.push({
-          size: anchor.size,
-          who: anchor.who,
-          says: stamp.genTime,
-          digest: toHex(stamp.imprint),
-          isToken: !stamp.isResponse,
-          line
-        });
-      return void 0;
+      if (anchor.kind !== "record") return;
+      records += 1;
+      const head = parseRecord(anchor.body);
+      if (head === void 0) findings.tampered(where, "the record names no head");
+      else if (head.origin !== anchor.origin || head.size !== anchor.size)
+        findings.tampered(where, "the record names another log or size than its line");
+      else judge({ where, head, root: root(head.size) });
     },
     end() {
       for (const judged of deferred.splice(0)) judge(judged, true);
       return { checkpoints, lost, records, stamps, anchored };
     }
   };
+}
+function checkStamp(findings, where, given) {
+  const { anchor, notes, line } = given;
+  const stamp = parseTimeStamp(anchor.body);
+  const note = notes.find((one) => parseOrigin(one) === anchor.origin);
+  if (stamp === void 0) findings.tampered(where, "this is not an RFC 3161 time stamp");
+  else if (note === void 0)
+    findings.incomplete(where, "the checkpoint that it stamps is not in the bundle");
+  else if (!noteForms(note).some((form) => sameBytes(sha256(utf8(form)), stamp.imprint)))
+    findings.tampered(where, "it stamps something else than its checkpoint");
+  else
+    return {
+      ...{ size: anchor.size, who: anchor.who, says: stamp.genTime, line },
+      digest: toHex(stamp.imprint),
+      isToken: !stamp.isResponse
+    };
+  return void 0;
 }
 function isNewer(one, than) {
   if (than === void 0 || one.size !== than.size) return one.size > (than?.size ?? -1);
@@ -1323,7 +1338,7 @@ function createOpenedChecks(findings, mode) {
       if (missing.at(-1) === seq - 1) missing[missing.length - 1] = seq;
       else missing.push(seq, seq);
     },
-    end(erasures, isWhole) {
+    end(erasures, read) {
       const ranges = mergeRanges(erasures.flatMap((erasure) => erasure.ranges));
       let erased = 0;
       let at = 0;
@@ -1332,9 +1347,10 @@ function createOpenedChecks(findings, mode) {
           while (at < ranges.length && ranges[at][1] < seq) at += 1;
           const range = ranges[at];
           if (range !== void 0 && range[0] <= seq) erased += 1;
-          else if (isWhole)
+          else if (read === "whole")
             findings.tampered(seq, "a value is missing, and no entry says that it was erased");
-          else findings.incomplete(seq, "a value is missing, and what says so may be missing too");
+          else if (read === "partly")
+            findings.incomplete(seq, "a value is missing, and what says so may be missing too");
         }
       }
       return { opened, erased, unopened };
@@ -1676,11 +1692,12 @@ function addOpened(run, entry) {
   const { seq, bytes, places, values } = entry;
   run.opened.add(seq, bytes, places, (field) => values?.get(field), values?.keys());
 }
-async function openValues({ files, manifest, findings }) {
+async function openValues(run) {
+  const { files, manifest, findings } = run;
   const path = "opened.jsonl";
   const parts = manifest.opened === "none" ? void 0 : await files.parts(path);
-  if (manifest.opened !== "none" && parts === void 0)
-    findings.incomplete(path, "the file is missing");
+  run.lacksOpened = manifest.opened !== "none" && parts === void 0;
+  if (run.lacksOpened) findings.incomplete(path, "the file is missing");
   const queue = queueLines(parts && readJsonLines(parts));
   let [count, last] = [0, 0];
   const upTo = async (size) => {
@@ -1778,6 +1795,7 @@ async function verifyBundle(options) {
         void 0
       ])
     ),
+    lacksOpened: false,
     onProgress: options.onProgress
   };
   const read = await readEntries(run);
@@ -1813,10 +1831,14 @@ async function checkHeads({ manifest, findings, tree, lines, roots }, given) {
   }
   for (const { name, checkpoint } of pins) heads.pin(`pinned ${name}`, checkpoint, rootAt);
 }
-function conclude(options, { manifest, findings, entries, opened, tree }, { heads, read }) {
+function conclude(options, run, { heads, read }) {
+  const { manifest, findings, entries, opened, tree } = run;
   const ended = heads.end();
   const times = entries.end();
-  const values = opened.end(entries.erasures(), read === manifest.size);
+  const values = opened.end(
+    entries.erasures(),
+    run.lacksOpened ? "unread" : read === manifest.size ? "whole" : "partly"
+  );
   const losses = entries.eras().flatMap(({ recovery, from }) => {
     if (recovery === void 0 || recovery.previousSize <= recovery.size) return [];
     const { previousLog, size, previousSize } = recovery;

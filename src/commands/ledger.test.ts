@@ -104,7 +104,7 @@ describe('ledger', () => {
     assert.match((await blobwatch(['ledger', 'prove', '9999'])).err, /there is no entry 9999/)
   })
 
-  test('export writes a copy up to the newest checkpoint that verifies alone, and never over another folder', async () => {
+  test('export writes a copy that verifies from the file alone, and never over another file', async () => {
     await sign()
     await writeFile(pin, (await newestCheckpoint(database.app))?.note ?? '')
     await blobwatch(['bank', 'create', 'ONE_MORE', '--class', 'open', '--mode', 'hold'])

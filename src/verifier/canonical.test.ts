@@ -6,7 +6,7 @@ import { profileProblem } from '../ledger/entry.ts'
 import { isCanonical } from './canonical.ts'
 
 const isLong = process.env['BLOBWATCH_TEST_LONG'] === '1'
-const numRuns = isLong ? 200_000 : 5_000
+const numRuns = isLong ? 50_000 : 4_000
 const seed = 20261129
 
 const text = fc.oneof(

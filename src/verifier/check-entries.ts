@@ -5,12 +5,12 @@
 import { sameBytes, textOf } from '../ledger/bytes.ts'
 import { leafHashOf } from '../ledger/tree/hash.ts'
 import { createActionBook, tooScattered } from './action-book.ts'
+import { createFactChecks } from './check-facts.ts'
 import { parseRecovery } from './eras.ts'
 import type { Era } from './eras.ts'
 import type { Findings } from './findings.ts'
-import { entryProblem, hexLength, scanEntry, timeLength } from './scan-entry.ts'
+import { entryProblem, scanEntry, timeLength } from './scan-entry.ts'
 import type { EntryPlaces } from './scan-entry.ts'
-import { createSeenFacts } from './seen-facts.ts'
 
 export type Erasure = { seq: number; ranges: [number, number][] }
 
@@ -27,7 +27,6 @@ export type EntryChecks = {
   end(): { openIntents: number; firstTime: string | undefined; lastTime: string | undefined }
 }
 
-const alikeMax = 10_000
 const noPlaces = (): EntryPlaces => ({
   com: 0,
   comEnd: 0,
@@ -55,58 +54,28 @@ export function createEntryChecks(options: {
 }): EntryChecks {
   const { findings, from } = options
   const places = noPlaces()
-  const seen = createSeenFacts(options.exact === true ? 0 : options.entries, options.seed)
-  const known = options.exact === true ? new Map<string, number>() : undefined
-  const actions = createActionBook()
+  const facts = createFactChecks({ ...options, exact: options.exact === true })
+  const actions = createActionChecks(findings, from !== undefined)
   const names = createNames(options.log, from !== undefined, findings)
   const erasures: Erasure[] = []
-  const alike = new Map<string, number | undefined>()
   let next = from?.seq ?? 0
   let prev = from?.prev ?? new Uint8Array(32)
   let isEntry = false
-  let isScattered = false
   let time: Uint8Array | undefined
   let firstTime: string | undefined
 
-  const checkAction = (seq: number, verb: 'intent' | 'result', pub: Record<string, unknown>) => {
-    const action = pub['action']
-    if (!Number.isSafeInteger(action) || (action as number) < 0)
-      return findings.tampered(seq, 'it names no action')
-    const problem = actions[verb](action as number)
-    if (problem === undefined) return undefined
-    if (problem !== tooScattered)
-      // Of a tail, the intent may stand before its first entry.
-      return from !== undefined && verb === 'result' && problem.includes('without an intent')
-        ? undefined
-        : findings.tampered(seq, problem)
-    if (!isScattered) findings.incomplete(seq, problem)
-    isScattered = true
-    return undefined
-  }
   const checkMeaning = (bytes: Uint8Array, seq: number) => {
     const type = knownType(bytes, places)
     if (type === undefined) return names.look(bytes, places, seq, undefined)
     const pub = parsePub(bytes, places)
-    if (type === 'action.intent') checkAction(seq, 'intent', pub)
-    if (type === 'action.result') checkAction(seq, 'result', pub)
+    if (type === 'action.intent') actions.check(seq, 'intent', pub)
+    if (type === 'action.result') actions.check(seq, 'result', pub)
     if (type === 'account.erased' && 'erased' in pub) {
       const ranges = parseRanges(pub['erased'], seq)
       if (ranges === undefined) findings.tampered(seq, 'what it says of erased entries cannot be')
       else erasures.push({ seq, ranges })
     }
     return names.look(bytes, places, seq, type === 'log.recovered' ? pub : undefined)
-  }
-
-  const checkFact = (bytes: Uint8Array, seq: number) => {
-    if (known === undefined) {
-      if (seen.add(bytes, places.idem) && alike.size < alikeMax)
-        alike.set(hexAt(bytes, places.idem), undefined)
-      return
-    }
-    const idem = hexAt(bytes, places.idem)
-    const first = known.get(idem)
-    if (first === undefined) known.set(idem, seq)
-    else findings.tampered(seq, `it tells a fact that entry ${first} tells already`)
   }
 
   return {
@@ -122,7 +91,7 @@ export function createEntryChecks(options: {
           findings.tampered(seq, 'its time is before that of the entry before')
         time = bytes.slice(places.time, places.time + timeLength)
         firstTime ??= textOf(time)
-        checkFact(bytes, seq)
+        facts.add(bytes, places.idem, seq)
         checkMeaning(bytes, seq)
       } else findings.tampered(seq, entryProblem(bytes))
       prev = hash
@@ -132,20 +101,38 @@ export function createEntryChecks(options: {
     places: () => (isEntry ? places : undefined),
     eras: names.eras,
     erasures: () => erasures,
-    needsSecondLook: () => alike.size > 0,
+    needsSecondLook: () => facts.needsSecondLook(),
     lookAgain(bytes, seq) {
-      if (!scanEntry(bytes, places)) return
-      const idem = hexAt(bytes, places.idem)
-      if (!alike.has(idem)) return
-      const first = alike.get(idem)
-      if (first === undefined) alike.set(idem, seq)
-      else findings.tampered(seq, `it tells a fact that entry ${first} tells already`)
+      if (scanEntry(bytes, places)) facts.lookAgain(bytes, places.idem, seq)
     },
     end: () => ({
       openIntents: actions.open(),
       firstTime,
       lastTime: time === undefined ? undefined : textOf(time),
     }),
+  }
+}
+
+/** An intent for each action, then at most one result. Of a tail, the intent may stand before its first entry. */
+function createActionChecks(findings: Findings, isTail: boolean) {
+  const actions = createActionBook()
+  let isScattered = false
+  return {
+    open: () => actions.open(),
+    check(seq: number, verb: 'intent' | 'result', pub: Record<string, unknown>): void {
+      const action = pub['action']
+      if (!Number.isSafeInteger(action) || (action as number) < 0)
+        return findings.tampered(seq, 'it names no action')
+      const problem = actions[verb](action as number)
+      if (problem === undefined) return undefined
+      if (problem === tooScattered) {
+        if (!isScattered) findings.incomplete(seq, problem)
+        isScattered = true
+        return undefined
+      }
+      if (isTail && problem.includes('without an intent')) return undefined
+      return findings.tampered(seq, problem)
+    },
   }
 }
 
@@ -244,10 +231,6 @@ function isEarlier(bytes: Uint8Array, at: number, than: Uint8Array): boolean {
 
 function isAt(bytes: Uint8Array, from: number, to: number, expected: Uint8Array): boolean {
   return to - from === expected.length && sameBytes(bytes.subarray(from, to), expected)
-}
-
-function hexAt(bytes: Uint8Array, at: number): string {
-  return textOf(bytes.subarray(at, at + hexLength)) ?? ''
 }
 
 /** A text as it stands between its quotes. */

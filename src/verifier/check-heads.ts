@@ -105,38 +105,45 @@ export function createHeadChecks(options: {
     pin: (where, head, root) => judge({ where, head, root: root(head.size) }),
     anchor({ line }, anchor, notes, root) {
       const where = `anchors.jsonl line ${line}`
-      if (anchor.kind === 'record') {
-        records += 1
-        const head = parseRecord(anchor.body)
-        if (head === undefined) return findings.tampered(where, 'the record names no head')
-        if (head.origin !== anchor.origin || head.size !== anchor.size)
-          return findings.tampered(where, 'the record names another log or size than its line')
-        return judge({ where, head, root: root(head.size) })
+      if (anchor.kind === 'timestamp') {
+        const stamp = checkStamp(findings, where, { anchor, notes, line })
+        if (stamp !== undefined && stamps.length < stampsMax) stamps.push(stamp)
       }
-      if (anchor.kind !== 'timestamp') return undefined
-      const stamp = parseTimeStamp(anchor.body)
-      if (stamp === undefined) return findings.tampered(where, 'this is not an RFC 3161 time stamp')
-      const note = notes.find((one) => parseOrigin(one) === anchor.origin)
-      if (note === undefined)
-        return findings.incomplete(where, 'the checkpoint that it stamps is not in the bundle')
-      if (!noteForms(note).some((form) => sameBytes(sha256(utf8(form)), stamp.imprint)))
-        return findings.tampered(where, 'it stamps something else than its checkpoint')
-      if (stamps.length < stampsMax)
-        stamps.push({
-          size: anchor.size,
-          who: anchor.who,
-          says: stamp.genTime,
-          digest: toHex(stamp.imprint),
-          isToken: !stamp.isResponse,
-          line,
-        })
-      return undefined
+      if (anchor.kind !== 'record') return
+      records += 1
+      const head = parseRecord(anchor.body)
+      if (head === undefined) findings.tampered(where, 'the record names no head')
+      else if (head.origin !== anchor.origin || head.size !== anchor.size)
+        findings.tampered(where, 'the record names another log or size than its line')
+      else judge({ where, head, root: root(head.size) })
     },
     end() {
       for (const judged of deferred.splice(0)) judge(judged, true)
       return { checkpoints, lost, records, stamps, anchored }
     },
   }
+}
+
+function checkStamp(
+  findings: Findings,
+  where: string,
+  given: { anchor: Anchor; notes: readonly string[]; line: number },
+): CheckedStamp | undefined {
+  const { anchor, notes, line } = given
+  const stamp = parseTimeStamp(anchor.body)
+  const note = notes.find((one) => parseOrigin(one) === anchor.origin)
+  if (stamp === undefined) findings.tampered(where, 'this is not an RFC 3161 time stamp')
+  else if (note === undefined)
+    findings.incomplete(where, 'the checkpoint that it stamps is not in the bundle')
+  else if (!noteForms(note).some((form) => sameBytes(sha256(utf8(form)), stamp.imprint)))
+    findings.tampered(where, 'it stamps something else than its checkpoint')
+  else
+    return {
+      ...{ size: anchor.size, who: anchor.who, says: stamp.genTime, line },
+      digest: toHex(stamp.imprint),
+      isToken: !stamp.isResponse,
+    }
+  return undefined
 }
 
 type Anchored = { size: number; atSeconds: number }

@@ -18,10 +18,13 @@ export type OpenedChecks = {
     fields?: Iterable<string>,
   ): void
   /** `erased`: entries that lack a value, by a record. */
-  /** `isWhole`: all entries were read, so that an erasure's entry would have been seen. */
+  /**
+   * `partly`: not all entries were read, so that an erasure's entry may not have been seen. `unread`: what opens the
+   * commitments was not there at all, which is told already.
+   */
   end(
     erasures: readonly Erasure[],
-    isWhole: boolean,
+    read: 'whole' | 'partly' | 'unread',
   ): { opened: number; erased: number; unopened: number }
 }
 
@@ -48,7 +51,7 @@ export function createOpenedChecks(findings: Findings, mode: OpenedMode): Opened
       if (missing.at(-1) === seq - 1) missing[missing.length - 1] = seq
       else missing.push(seq, seq)
     },
-    end(erasures, isWhole) {
+    end(erasures, read) {
       const ranges = mergeRanges(erasures.flatMap((erasure) => erasure.ranges))
       let erased = 0
       let at = 0
@@ -57,9 +60,10 @@ export function createOpenedChecks(findings: Findings, mode: OpenedMode): Opened
           while (at < ranges.length && (ranges[at] as [number, number])[1] < seq) at += 1
           const range = ranges[at]
           if (range !== undefined && range[0] <= seq) erased += 1
-          else if (isWhole)
+          else if (read === 'whole')
             findings.tampered(seq, 'a value is missing, and no entry says that it was erased')
-          else findings.incomplete(seq, 'a value is missing, and what says so may be missing too')
+          else if (read === 'partly')
+            findings.incomplete(seq, 'a value is missing, and what says so may be missing too')
         }
       }
       return { opened, erased, unopened }

@@ -23,6 +23,8 @@ export type Run = {
   lines: HeadLines
   /** Sizes whose roots are asked for later, and the roots once they are known. */
   roots: Map<number, Uint8Array | undefined>
+  /** opened.jsonl should be there and is not. */
+  lacksOpened: boolean
   onProgress?: ((done: number, of: number) => void) | undefined
 }
 
@@ -118,11 +120,12 @@ function addOpened(
 }
 
 /** opened.jsonl in step with the entries: in order of their numbers. */
-async function openValues({ files, manifest, findings }: Run) {
+async function openValues(run: Run) {
+  const { files, manifest, findings } = run
   const path = 'opened.jsonl'
   const parts = manifest.opened === 'none' ? undefined : await files.parts(path)
-  if (manifest.opened !== 'none' && parts === undefined)
-    findings.incomplete(path, 'the file is missing')
+  run.lacksOpened = manifest.opened !== 'none' && parts === undefined
+  if (run.lacksOpened) findings.incomplete(path, 'the file is missing')
   const queue = queueLines(parts && readJsonLines(parts))
   let [count, last] = [0, 0]
   const upTo = async (size: number) => {

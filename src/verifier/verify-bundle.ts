@@ -91,6 +91,7 @@ export async function verifyBundle(
         undefined,
       ]),
     ),
+    lacksOpened: false,
     onProgress: options.onProgress,
   }
   const read = await readEntries(run)
@@ -139,12 +140,16 @@ async function checkHeads(
 
 function conclude(
   options: VerifyOptions,
-  { manifest, findings, entries, opened, tree }: Run,
+  run: Run,
   { heads, read }: { heads: HeadChecks; read: number },
 ): BundleReport {
+  const { manifest, findings, entries, opened, tree } = run
   const ended = heads.end()
   const times = entries.end()
-  const values = opened.end(entries.erasures(), read === manifest.size)
+  const values = opened.end(
+    entries.erasures(),
+    run.lacksOpened ? 'unread' : read === manifest.size ? 'whole' : 'partly',
+  )
   const losses = entries.eras().flatMap(({ recovery, from }) => {
     if (recovery === undefined || recovery.previousSize <= recovery.size) return []
     const { previousLog, size, previousSize } = recovery

@@ -105,7 +105,7 @@ export function createVerifier(
       const name = checks.eras().at(-1)?.log
       if (options.log !== undefined && name !== undefined && name !== options.log)
         findings.tampered('head', `the entries belong to another log, ${name}`)
-      const { opened: good, erased, unopened } = opened.end(checks.erasures(), true)
+      const { opened: good, erased, unopened } = opened.end(checks.erasures(), 'whole')
       const of = (kind: 'tampered' | 'incomplete') =>
         findings
           .list()
