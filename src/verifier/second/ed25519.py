@@ -63,3 +63,11 @@ def ed25519(key, message, signature):
         if choice:
             sum_ = add(sum_, table[choice])
     return encode_point(sum_) == signature[:32]
+
+
+if __name__ == "__main__":
+    import json
+    import sys
+
+    # [[key, message, signature], ...] in hex -> [true, false, ...]
+    print(json.dumps([ed25519(*map(bytes.fromhex, one)) for one in json.load(sys.stdin)]))

@@ -23,10 +23,10 @@ class Log:
         self.erased = set()
 
     def t(self, where, what):
-        self.tampered.append({"where": where, "what": what})
+        self.tampered.append({"kind": "T", "where": where, "what": what})
 
     def i(self, where, what):
-        self.incomplete.append({"where": where, "what": what})
+        self.incomplete.append({"kind": "I", "where": where, "what": what})
 
     def read(self, path):
         try:
@@ -59,8 +59,7 @@ class Log:
             if len(found) < width:
                 break
         self.all_read = len(self.leaves) == self.n
-        last = self.entries[-1] if self.entries else None
-        if self.all_read and last and self.log is not None and last["log"] != self.log:
+        if self.all_read and self.n > 0 and self.in_force != self.log:
             self.t("bundle.json", "another log than that of the last entry")
         if self.n == 0:
             self.names.add(self.log)
@@ -93,7 +92,7 @@ class Log:
         if entry["type"] in ("action.intent", "action.result"):
             self.take_action(where, entry)
         if entry["type"] == "account.erased":
-            self.take_erasure(where, entry)
+            self.take_erasure(i, where, entry)
 
     def take_name(self, i, where, entry):
         """(9) and "When entries are lost"."""
@@ -108,7 +107,7 @@ class Log:
         before, first, last, root = (pub.get(n) for n in ("previousLog", "size", "previousSize", "previousRoot"))
         shape = isinstance(before, str) and is_count(first) and is_count(last) and is_hex64(root)
         right = before == self.in_force if self.in_force is not None else before != log
-        if not shape or first != entry["seq"] or not right or log in self.names:
+        if not shape or first != i or not right or log in self.names:
             self.t(where, "a recovery that does not hold")
             return
         self.names |= {before, log}
@@ -129,14 +128,14 @@ class Log:
                 self.t(where, "a result without an intent, or a second one")
             self.results.add(action)
 
-    def take_erasure(self, where, entry):
+    def take_erasure(self, i, where, entry):
         """(12)"""
         ranges = entry["pub"].get("erased", [])
         if not isinstance(ranges, list):
             ranges = [None]
         for pair in ranges:
             if not (isinstance(pair, list) and len(pair) == 2 and all(is_count(end) for end in pair)
-                    and pair[0] <= pair[1] < entry["seq"]):  # fmt: skip
+                    and pair[0] <= pair[1] < i):  # fmt: skip
                 self.t(where, "erased is not a list of ranges before it")
                 return
         for start, end in ranges:

@@ -6,8 +6,8 @@ from ed25519 import ed25519
 from values import Bad, Usage, from_base64, sha256
 
 MAX_SIGNATURES = 64
-# Unicode White_Space, and plus, which divides the parts of a verifier key.
-NOT_IN_NAME = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+]")
+# Unicode White_Space and U+FEFF; and plus, which divides the parts of a verifier key.
+NOT_IN_NAME = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff+]")
 
 
 def is_key_name(name):
@@ -42,10 +42,14 @@ class Policy:
         self.quorum = "none"
 
     def read(self, data):
-        if re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", data) or (data and not data.endswith(b"\n")):
-            raise Usage("the policy is no text of lines")
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Usage("the policy is not UTF-8") from None
+        if re.search("[\x00-\x08\x0b-\x1f\x7f]", text):
+            raise Usage("the policy has control characters")
         member_of, quorums, keys = set(), 0, {"log": set(), "witness": set()}
-        for line in data.decode("utf-8", "surrogateescape").split("\n"):
+        for line in text.split("\n"):
             words = [word for word in re.split("[ \t]+", line) if word]
             if not words or words[0].startswith("#"):
                 continue
@@ -84,7 +88,7 @@ class Policy:
 
     def add_key(self, text):
         """A key of a log or a witness that was given by itself: no quorum asks for it."""
-        kind, name, key = parse_vkey(text, 1, 4)
+        kind, name, key = parse_vkey(text.strip(), 1, 4)
         if kind == 1:
             self.logs.append((name, key))
         else:
@@ -145,7 +149,7 @@ class Note:
                 raise Bad("no signature line")
             self.signatures.append((parts[1], signature[:4], signature[4:]))
         head = self.text.split("\n")
-        if len(head) < 4 or not is_key_name(head[0]) or not re.fullmatch("0|[1-9][0-9]{0,18}", head[1]):
+        if len(head) < 4 or "" in head[:-1] or not is_key_name(head[0]) or not re.fullmatch("0|[1-9][0-9]{0,18}", head[1]):
             raise Bad("no checkpoint")
         self.name, self.size, self.root = head[0], int(head[1]), from_base64(head[2])
         if len(self.root) != 32:

@@ -34,15 +34,17 @@ def imprint(body):
             outer = der(outer[1][1])
         if tag != 0x30 or outer[0] != (6, signed_data) or outer[1][0] != 0xA0:
             raise Bad("no time stamp")
-        signed = der(der(outer[1][1])[0][1])
-        inner = der(signed[2][1])
+        ((signed_tag, signed),) = der(outer[1][1])
+        inner = der(der(signed)[2][1])
         if inner[0] != (6, tst_info) or inner[1][0] != 0xA0:
             raise Bad("no time stamp")
         ((tag, info),) = der(inner[1][1])
         ((info_tag, info),) = der(info)
-        stamp = der(info)[2]
-        algorithm, (hash_tag, value) = der(stamp[1])
-        if tag != 4 or info_tag != 0x30 or hash_tag != 4 or len(value) != 32:
+        _, _, stamp, _, (time_tag, _) = der(info)[:5]
+        algorithm, (hash_tag, value) = der(stamp[1])[:2]
+        if (tag, info_tag, signed_tag, stamp[0], time_tag) != (4, 0x30, 0x30, 0x30, 0x18):
+            raise Bad("no time stamp")
+        if hash_tag != 4 or len(value) != 32:
             raise Bad("no time stamp")
         if der(algorithm[1])[0] != (6, bytes.fromhex("608648016503040201")):
             raise Bad("another hash")

@@ -41,15 +41,26 @@ def no(_):
     raise ValueError("a number that is not allowed")
 
 
-def parse_json(data, **options):
+def whole(text):
+    """40.0 is 40."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def parse_json(data, parse_float=whole):
     try:
-        return json.loads(data.decode("utf-8"), parse_constant=no, **options)
+        return json.loads(data.decode("utf-8"), parse_constant=no, parse_float=parse_float)
     except (ValueError, RecursionError):
         raise Bad("no JSON") from None
 
 
 def is_count(value, most=SAFE):
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def is_text(value):
+    """No lone surrogates: it can be written as UTF-8."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
 def is_hex64(value):

@@ -10,7 +10,7 @@ tampered: where they disagree, one of them or the page is wrong. Numbers like
                       [--now TIME] [--pin FILE] ...
     python3 verify.py --serve    one JSON array of arguments per line of stdin
 
-It writes one line of JSON, {"exit": .., "problems": [{"where", "what"}]}, what
+It writes one line of JSON, {"exit": .., "problems": [{"kind", "where", "what"}]}, what
 decided the verdict first, and exits with 0 true, 1 tampered, 2 incomplete, 3 usage.
 """
 
@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 from log import Log
 from notes import Note, Policy, is_key_name
 from stamps import imprint
-from values import Bad, Usage, from_base64, is_count, is_hex64, parse_json, sha256
+from values import Bad, Usage, from_base64, is_count, is_hex64, is_text, parse_json, sha256
 
 MAX_LINE = 2_000_000
 MAX_ENTRIES = 400_000_000
@@ -239,15 +239,18 @@ class Bundle(Log):
         lines, opened, last = self.lines("opened.jsonl", self.counts[2]), set(), 0
         if lines is None:
             self.i("opened.jsonl", "it is missing")
-        for where, line in lines or []:
+            return
+        for where, line in lines:
             seq, field, salt, value = (line.get(name) for name in ("seq", "field", "salt", "value"))
-            texts = isinstance(field, str) and isinstance(value, str)
+            texts = isinstance(field, str) and is_text(value)
             if is_count(seq) and seq >= len(self.leaves) and not self.all_read:
                 break
-            if not is_count(seq) or not texts or not is_hex64(salt) or seq < last or (seq, field) in opened:
-                self.t(where, "no opened value, out of order, or a second time")
+            if not is_count(seq) or not texts or not is_hex64(salt):
+                self.t(where, "no opened value")
                 continue
-            last = seq
+            if seq < last or (seq, field) in opened:
+                self.t(where, "out of order, or a second time")
+            last = max(seq, last)
             opened.add((seq, field))
             if seq >= len(self.leaves):
                 self.t(where, "there is no such entry")
@@ -256,12 +259,12 @@ class Bundle(Log):
             if entry is None:
                 continue
             if field not in entry["com"]:
-                self.t(where, "there is no such field")
+                self.t("entry %d" % seq, "it has no field that %s opens" % where)
                 continue
             parts = [b"modlog/commit/v1", field.encode("utf-8", "surrogatepass")]
-            data = b"\0".join(parts) + b"\0" + bytes.fromhex(salt) + value.encode("utf-8", "surrogatepass")
+            data = b"\0".join(parts) + b"\0" + bytes.fromhex(salt) + value.encode("utf-8")
             if sha256(data).hex() != entry["com"][field]:
-                self.t(where, "it does not fit the commitment of entry %d" % seq)
+                self.t("entry %d" % seq, "its commitment is not what %s opens" % where)
         if self.opened != "all":
             return
         for seq, entry in enumerate(self.entries):
@@ -357,7 +360,7 @@ def answer(arguments):
     try:
         return run(arguments)
     except Usage as problem:
-        return {"exit": 3, "problems": [{"where": "command line", "what": str(problem)}]}
+        return {"exit": 3, "problems": [{"kind": "U", "where": "command line", "what": str(problem)}]}
 
 
 def main():
