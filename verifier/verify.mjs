@@ -365,7 +365,7 @@ function amount(count, one, many = `${one}s`) {
 }
 
 // src/ledger/log-name.ts
-var recovered = /^(.*)\/recovered-([1-9][0-9]*)$/;
+var recovered = /^(.*)\/recovered-([2-9]|[1-9][0-9]{1,5})$/;
 function baseLogName(log) {
   return recovered.exec(log)?.[1] ?? log;
 }
@@ -1780,7 +1780,14 @@ async function verifyBundle(options) {
   const manifest = await readManifest(files, note, findings);
   if ("usage" in manifest) return manifest;
   const entries = createEntryChecks({ findings, entries: manifest.size, seed: options.seed });
-  const heads = createHeadChecks({ findings, trust, eras: () => entries.eras() });
+  const heads = createHeadChecks({
+    findings,
+    trust,
+    eras: () => {
+      const eras = entries.eras();
+      return eras.length === 0 ? [{ log: manifest.log, from: 0 }] : eras;
+    }
+  });
   const run = {
     files,
     manifest,

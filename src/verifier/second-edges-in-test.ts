@@ -356,7 +356,6 @@ async function recoveryEdges(): Promise<Edge[]> {
     made('that lost nothing', 0, { pub: { previousSize: 40 } }),
     made('with a name that has no key of its own', 2, {
       ...{ next: '/recovered-1', pub: { previousSize: 40 } },
-      differs: 'verify.mjs takes recovered-1 as recovered-2',
     }), // prettier-ignore
     made('with the head that was lost', 2, { lost: [45, root] }),
     made('with another head of that size', 1, { lost: [45, new Uint8Array(32)] }),
@@ -372,5 +371,5 @@ async function emptyEdges(): Promise<Edge[]> {
   const note = sign(head(0, Buffer.from(emptyRoot, 'hex')))
   const none = { entries: [], checkpoints: [], anchors: [], values: [] }
   const files = await bundleOf({ ...none, log: log.log, note, opened: 'all' })
-  return [{ name: 'a log of no entries', exit: 0, files, policy, differs: 'verify.mjs: tampered' }]
+  return [{ name: 'a log of no entries', exit: 0, files, policy }]
 }

@@ -76,7 +76,15 @@ export async function verifyBundle(
   const manifest = await readManifest(files, note, findings)
   if ('usage' in manifest) return manifest
   const entries = createEntryChecks({ findings, entries: manifest.size, seed: options.seed })
-  const heads = createHeadChecks({ findings, trust, eras: () => entries.eras() })
+  const heads = createHeadChecks({
+    findings,
+    trust,
+    eras: () => {
+      const eras = entries.eras()
+      // A log without entries has its name from the bundle alone.
+      return eras.length === 0 ? [{ log: manifest.log, from: 0 }] : eras
+    },
+  })
   const run: Run = {
     files,
     manifest,
