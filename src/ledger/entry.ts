@@ -1,7 +1,7 @@
 // A ledger entry: exact canonical bytes (RFC 8785, restricted profile) chained by their leaf hashes.
 //
 // Promises: the same fields give the same bytes; a personal value enters only as a salted commitment.
-// docs/ledger.md will specify the format to the byte; the vocabulary is in reliability.md 1.3.
+// docs/ledger.md specifies the format to the byte.
 import { hash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import type { Hex } from '../domain/blob.ts'

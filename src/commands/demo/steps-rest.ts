@@ -1,10 +1,11 @@
 // The second half: every place a picture can hide in, what cannot be scanned, the brake, and the ledger.
 import { randomUUID } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 import sharp from 'sharp'
+import { parseBundle } from '../../ledger/tree/tiles.ts'
 import { canaryPicture, cleanPicture } from '../../testing/canary.ts'
 import { accountFacts, ask, finishedFacts, kindsOf, matchText, scanOf } from './facts.ts'
 import { getBlob, takedownOf, takedownText, takenDown } from './pds-view.ts'
@@ -16,6 +17,8 @@ import { check, waitFor } from './wait.ts'
 import type { World } from './world.ts'
 
 const PAUSED_LOOK_MS = 1_300
+/** Twice the service's own interval. */
+const CHECKPOINT_MS = 40_000
 
 export function restSteps(world: World): Step[] {
   const story: { paused?: Posted } = {}
@@ -239,36 +242,49 @@ function changedByte(world: World): Step {
     name: 'One changed byte in a copy is found',
     expected: '"ledger verify --file" accepts the copy, then names that entry',
     async run({ see, live }) {
-      const file = join(world.dir, 'ledger.jsonl')
+      const folder = join(world.dir, 'ledger')
+      const { verifierKey } = await ask<{ verifierKey: string }>(world, 'ledger', 'key')
       live('ledger export')
-      const { entries } = await ask<{ entries: number }>(world, 'ledger', 'export', file)
-      const before = await verifyFile(world, file)
+      const { entries } = await waitFor(
+        'a copy up to a signed checkpoint',
+        () => ask<{ entries: number }>(world, 'ledger', 'export', folder),
+        { ...world, limitMs: CHECKPOINT_MS },
+      )
+      const before = await verifyCopy(world, folder, verifierKey)
       see(`the copy: ${entries} entries, exit code ${before.code}`)
-      const changed = Math.floor(entries / 2)
-      await changeOneByte(file, changed)
+      const changed = await changeOneByte(folder)
       live('ledger verify --file')
-      const after = await verifyFile(world, file)
-      const [fault] = after.report.faults
+      const after = await verifyCopy(world, folder, verifierKey)
+      const [finding] = after.report.findings
       see(`one byte of entry ${changed} changed: exit code ${after.code}`)
-      see(`entry ${fault?.seq ?? '?'}: ${fault?.problem ?? 'nothing found'}`)
+      see(`entry ${finding?.seq ?? '?'}: ${finding?.problem ?? 'nothing found'}`)
       check(before.code === 0 && after.code === 1, 'other exit codes than expected')
-      check(fault?.seq === changed, 'the entry is not named')
+      check(finding?.seq === changed, 'the entry is not named')
     },
   }
 }
 
-async function verifyFile(world: World, file: string): Promise<{ code: number; report: Report }> {
-  const { code, stdout } = await world.command('ledger', 'verify', '--file', file, '--json')
-  return { code, report: JSON.parse(stdout) as Report }
+type CopyReport = { findings: { seq?: number; problem: string }[] }
+
+async function verifyCopy(
+  world: World,
+  folder: string,
+  key: string,
+): Promise<{ code: number; report: CopyReport }> {
+  const words = ['ledger', 'verify', '--file', folder, '--key', key, '--json']
+  const { code, stdout } = await world.command(...words)
+  return { code, report: JSON.parse(stdout) as CopyReport }
 }
 
-/** In the stored bytes of one entry, written there as hex digits. */
-async function changeOneByte(file: string, seq: number): Promise<void> {
-  const lines = (await readFile(file, 'utf8')).split('\n')
-  const entry = JSON.parse(lines[seq] ?? '{}') as { bytes: string }
-  const bytes = Buffer.from(entry.bytes, 'hex')
-  const at = Math.floor(bytes.length / 2)
-  bytes[at] = (bytes[at] ?? 0) ^ 1
-  lines[seq] = JSON.stringify({ ...entry, bytes: bytes.toString('hex') })
-  await writeFile(file, lines.join('\n'))
+/** The last byte of an entry in the middle of the first file; its number. */
+async function changeOneByte(folder: string): Promise<number> {
+  const names = await readdir(join(folder, 'tile', 'entries'), { recursive: true })
+  const name = names.toSorted().find((one) => /^000$|^000\.p.\d+$/.test(one)) ?? ''
+  const file = join(folder, 'tile', 'entries', name)
+  const bytes = await readFile(file)
+  const entries = parseBundle(bytes) ?? []
+  const seq = Math.floor(entries.length / 2)
+  const end = entries.slice(0, seq + 1).reduce((sum, entry) => sum + 2 + entry.length, 0)
+  await writeFile(file, bytes.with(end - 1, (bytes[end - 1] ?? 0) ^ 1))
+  return seq
 }
