@@ -64,10 +64,10 @@ const rfcVectors = [
 ]
 
 /** Both say the same; gives what they say. */
-async function agree(one: BundleCase, what: string): Promise<number> {
+async function agree(one: BundleCase, what: string, isPlaced = true): Promise<number> {
   const { ours, second } = await (verifiers as Verifiers).ask(one)
   assert.deepEqual(ours.exit, second.exit, `${what}: ${JSON.stringify({ ours, second })}`)
-  assert.deepEqual(placesOf(ours), placesOf(second), what)
+  if (isPlaced) assert.deepEqual(placesOf(ours), placesOf(second), what)
   return second.exit as number
 }
 
@@ -179,7 +179,7 @@ test(
 
 for (const tampering of [...entryTamperings, ...fileTamperings])
   test(`${tampering.name}: both say the same`, { skip }, async () => {
-    const wanted = isLong ? 60 : 3
+    const wanted = isLong ? 60 : 2
     let tried = 0
     for (let position = 0; tried < wanted && position < 10 * wanted; position += 1) {
       const log = logs[position % 2] as MadeLog
@@ -190,6 +190,29 @@ for (const tampering of [...entryTamperings, ...fileTamperings])
     }
     assert.equal(tried, wanted)
   })
+
+test(
+  'both say the same when any byte of a file is changed, lost or there twice',
+  { skip },
+  async () => {
+    const [log] = logs as [MadeLog]
+    const clean = await bundleOf(log)
+    // Anchors stay as they are while ours passes some that the page does not: the edges with `differs`.
+    const paths = [...clean.keys()].filter((path) => path !== 'anchors.jsonl')
+    for (let i = 0; i < (isLong ? 2000 : 30); i += 1) {
+      const path = paths[random(paths.length)] ?? ''
+      const before = Buffer.from(clean.get(path) ?? [])
+      const [at, how] = [random(before.length), random(4)]
+      const [head, byte, rest] = [before.subarray(0, at), before[at] ?? 0, before.subarray(at + 1)]
+      const middle = [[byte ^ (1 << random(8))], [random(256)], [], [byte, byte]][how] ?? []
+      const changed = Buffer.concat([head, Buffer.from(middle), rest])
+      const files = new Map(clean).set(path, new Uint8Array(changed))
+      // What comes after a value that names a later entry counts as missing, or not: the page leaves that open.
+      const isPlaced = path !== 'opened.jsonl'
+      await agree({ files, policy: log.policy }, `${path}, byte ${at}: ${middle.join()}`, isPlaced)
+    }
+  },
+)
 
 for (const edge of skip === false ? await makeEdges() : [])
   if (edge.differs === undefined)

@@ -114,10 +114,11 @@ class Policy:
                 return t
         return None
 
-    def log_key(self, name, id_):
+    def log_key(self, name, id_, origin):
         for base, key in self.logs:
             after = name[len(base) :] if name.startswith(base) else None
-            fits = after == "" or (after and re.fullmatch(r"/recovered-([2-9]|[1-9][0-9]+)", after))
+            goes_on = after and name == origin
+            fits = after == "" or (goes_on and re.fullmatch(r"/recovered-([2-9]|[1-9][0-9]+)", after))
             if fits and key_id(name, 1, key) == id_:
                 return key
         return None
@@ -162,7 +163,7 @@ class Note:
         for name, id_, signature in self.signatures:
             if (name, id_) in seen:
                 continue
-            key = policy.log_key(name, id_)
+            key = policy.log_key(name, id_, self.name)
             if key:
                 seen.add((name, id_))
                 right = ed25519(key, body, signature)
