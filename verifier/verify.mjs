@@ -1183,6 +1183,7 @@ function readAll(bytes) {
       const count = length - 128;
       length = 0;
       for (let i = 0; i < count; i += 1) length = length * 256 + (bytes[from + i] ?? 0);
+      if (length < 128 || length < 256 ** (count - 1)) return void 0;
       from += count;
     }
     if (from + length > bytes.length) return void 0;
@@ -1293,11 +1294,11 @@ function parseRecord(body) {
     return void 0;
   }
   const { note, origin, size, root } = record ?? {};
-  const named = headOf(origin, size, root);
-  if (note === void 0) return named;
+  if (note === void 0) return headOf(origin, size, root);
   const text = typeof note === "string" ? parseNote(note)?.text : void 0;
   const noted = text === void 0 ? void 0 : parseCheckpoint(text);
-  if (noted === void 0 || origin === void 0) return noted;
+  if (noted === void 0) return void 0;
+  const named = headOf(origin ?? noted.origin, size ?? noted.size, root ?? toBase64(noted.root));
   const isSame = named !== void 0 && named.origin === noted.origin && named.size === noted.size && sameBytes(named.root, noted.root);
   return isSame ? noted : void 0;
 }
@@ -1418,9 +1419,9 @@ async function createHeadLines(options) {
     files,
     findings,
     take(size, line, value) {
-      const { origin, kind, who, body } = value;
+      const { origin, kind, who, body, at: when } = value;
       const bytes = typeof body === "string" ? fromBase64(body) : void 0;
-      if (bytes === void 0 || ![origin, kind, who].every((one) => typeof one === "string"))
+      if (bytes === void 0 || ![origin, kind, who, when].every((one) => typeof one === "string"))
         return false;
       const anchor = { origin, kind, who, body: bytes, size };
       at(size).anchors.push({ line, anchor });
@@ -1524,18 +1525,18 @@ function parseManifest(bytes) {
   const counts = [manifest.size, manifest.checkpoints, manifest.anchors, manifest.openedValues];
   const holds = typeof manifest.log === "string" && isKeyName(manifest.log) && counts.every((count) => Number.isSafeInteger(count) && count >= 0) && ["none", "some", "all"].includes(manifest.opened);
   if (!holds) return { problem: "it lacks a field, or has one of another kind" };
-  if (manifest.size > bundleEntriesMax)
-    return {
-      usage: `the bundle has ${manifest.size} entries, this verifier reads ${bundleEntriesMax}`
-    };
+  if (manifest.size > bundleEntriesMax) return { usage: tooManyEntries(manifest.size) };
   return manifest;
+}
+function tooManyEntries(size) {
+  return `the bundle has ${size} entries, this verifier reads ${bundleEntriesMax}`;
 }
 function manifestOf(head) {
   return {
     format: bundleFormat,
     version: bundleVersion,
     log: head?.origin ?? "",
-    size: Math.min(head?.size ?? 0, bundleEntriesMax),
+    size: head?.size ?? 0,
     madeAt: "",
     opened: "none",
     checkpoints: 0,
@@ -1819,7 +1820,8 @@ async function readManifest(files, note, findings) {
   if (manifest === void 0)
     findings.incomplete("bundle.json", "it is missing: the bundle was not written to its end");
   else findings.tampered("bundle.json", manifest.problem);
-  return manifestOf(signedHead(note)[0]);
+  const [head] = signedHead(note);
+  return head !== void 0 && head.size > bundleEntriesMax ? { usage: tooManyEntries(head.size) } : manifestOf(head);
 }
 async function checkHeads({ manifest, findings, tree, lines, roots }, given) {
   const { heads, note, read, pins } = given;
@@ -2302,8 +2304,10 @@ function readAge(text) {
   return ageMs;
 }
 function parseTime(text) {
-  const atMs = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(atMs)) throw new UsageProblem("--now is a time as 2026-11-21T03:20:00Z");
+  const [, minute, second = ":00"] = /^(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.\d+)?Z$/.exec(text) ?? [];
+  const atMs = minute === void 0 ? Number.NaN : Date.parse(text);
+  if (Number.isNaN(atMs) || !new Date(atMs).toISOString().startsWith(`${minute}${second}`))
+    throw new UsageProblem("--now is a time as 2026-11-21T03:20:00Z");
   return atMs;
 }
 function isFileError(error) {

@@ -1,5 +1,5 @@
 // The checks of signed heads: checkpoints, pinned ones, and what others hold of them.
-import { fromBase64, sameBytes, textOf, toHex, utf8 } from '../ledger/bytes.ts'
+import { fromBase64, sameBytes, textOf, toHex, utf8, toBase64 } from '../ledger/bytes.ts'
 import { openCheckpoint, parseCheckpoint, signedByLog } from '../ledger/note/checkpoint.ts'
 import type { SignedCheckpoint } from '../ledger/note/checkpoint.ts'
 import { parseNote } from '../ledger/note/note.ts'
@@ -165,7 +165,7 @@ function parseOrigin(note: string): string | undefined {
   return text === undefined ? undefined : parseCheckpoint(text)?.origin
 }
 
-/** A record of a repository: `note`, the signed checkpoint, or `origin`, `size` and `root` (base64). */
+/** A record of a repository: `note`, the signed checkpoint, or `origin`, `size` and `root` (base64); what is there of both agrees. */
 function parseRecord(body: Uint8Array): Head | undefined {
   let record: unknown
   try {
@@ -174,11 +174,11 @@ function parseRecord(body: Uint8Array): Head | undefined {
     return undefined
   }
   const { note, origin, size, root } = (record ?? {}) as Record<string, unknown>
-  const named = headOf(origin, size, root)
-  if (note === undefined) return named
+  if (note === undefined) return headOf(origin, size, root)
   const text = typeof note === 'string' ? parseNote(note)?.text : undefined
   const noted = text === undefined ? undefined : parseCheckpoint(text)
-  if (noted === undefined || origin === undefined) return noted
+  if (noted === undefined) return undefined
+  const named = headOf(origin ?? noted.origin, size ?? noted.size, root ?? toBase64(noted.root))
   const isSame =
     named !== undefined &&
     named.origin === noted.origin &&

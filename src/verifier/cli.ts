@@ -193,11 +193,13 @@ function readAge(text: string): number {
   return ageMs
 }
 
+/** A moment that exists: the parser would roll 30 February over into March. */
 function parseTime(text: string): number {
-  const atMs = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN
-  if (Number.isNaN(atMs)) throw new UsageProblem('--now is a time as 2026-11-21T03:20:00Z')
+  const [, minute, second = ':00'] =
+    /^(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.\d+)?Z$/.exec(text) ?? []
+  const atMs = minute === undefined ? Number.NaN : Date.parse(text)
+  if (Number.isNaN(atMs) || !new Date(atMs).toISOString().startsWith(`${minute}${second}`))
+    throw new UsageProblem('--now is a time as 2026-11-21T03:20:00Z')
   return atMs
 }
 

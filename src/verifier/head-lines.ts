@@ -46,9 +46,9 @@ export async function createHeadLines(options: {
     files,
     findings,
     take(size, line, value) {
-      const { origin, kind, who, body } = value
+      const { origin, kind, who, body, at: when } = value
       const bytes = typeof body === 'string' ? fromBase64(body) : undefined
-      if (bytes === undefined || ![origin, kind, who].every((one) => typeof one === 'string'))
+      if (bytes === undefined || ![origin, kind, who, when].every((one) => typeof one === 'string'))
         return false
       const anchor = { origin, kind, who, body: bytes, size } as Anchor
       at(size).anchors.push({ line, anchor })

@@ -48,11 +48,12 @@ export function parseManifest(
     counts.every((count) => Number.isSafeInteger(count) && count >= 0) &&
     ['none', 'some', 'all'].includes(manifest.opened)
   if (!holds) return { problem: 'it lacks a field, or has one of another kind' }
-  if (manifest.size > bundleEntriesMax)
-    return {
-      usage: `the bundle has ${manifest.size} entries, this verifier reads ${bundleEntriesMax}`,
-    }
+  if (manifest.size > bundleEntriesMax) return { usage: tooManyEntries(manifest.size) }
   return manifest
+}
+
+export function tooManyEntries(size: number): string {
+  return `the bundle has ${size} entries, this verifier reads ${bundleEntriesMax}`
 }
 
 /** What stands in for a manifest that is missing or broken. */
@@ -61,7 +62,7 @@ export function manifestOf(head: { origin: string; size: number } | undefined): 
     format: bundleFormat,
     version: bundleVersion,
     log: head?.origin ?? '',
-    size: Math.min(head?.size ?? 0, bundleEntriesMax),
+    size: head?.size ?? 0,
     madeAt: '',
     opened: 'none',
     checkpoints: 0,

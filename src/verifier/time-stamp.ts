@@ -67,6 +67,8 @@ function readAll(bytes: Uint8Array): Node[] | undefined {
       const count = length - 0x80
       length = 0
       for (let i = 0; i < count; i += 1) length = length * 256 + (bytes[from + i] ?? 0)
+      // DER: the shortest form of a length, and no other.
+      if (length < 0x80 || length < 256 ** (count - 1)) return undefined
       from += count
     }
     if (from + length > bytes.length) return undefined

@@ -16,7 +16,7 @@ import type { BundleFiles } from './bundle-files.ts'
 import { createFindings } from './findings.ts'
 import type { Finding, Findings } from './findings.ts'
 import { createHeadLines } from './head-lines.ts'
-import { manifestOf, parseManifest } from './manifest.ts'
+import { bundleEntriesMax, manifestOf, parseManifest, tooManyEntries } from './manifest.ts'
 import type { Manifest } from './manifest.ts'
 import { readAgain, readEntries } from './read-entries.ts'
 import type { Run } from './read-entries.ts'
@@ -121,7 +121,10 @@ async function readManifest(
   if (manifest === undefined)
     findings.incomplete('bundle.json', 'it is missing: the bundle was not written to its end')
   else findings.tampered('bundle.json', manifest.problem)
-  return manifestOf(signedHead(note)[0])
+  const [head] = signedHead(note)
+  return head !== undefined && head.size > bundleEntriesMax
+    ? { usage: tooManyEntries(head.size) }
+    : manifestOf(head)
 }
 
 async function checkHeads(
