@@ -9,7 +9,7 @@ const isLong = process.env['BLOBWATCH_TEST_LONG'] === '1'
 const world = await startCrashWorld()
 after(() => world[Symbol.asyncDispose]())
 
-/** A person's commands and the keepers of heads pass these, not the service. */
+/** A person's commands, the keepers of heads, or a service of other settings pass these. */
 const elsewhere = [
   'withdraw:before',
   'withdraw:after',
@@ -23,6 +23,9 @@ const elsewhere = [
   'key-set:resealed',
   'erase:before',
   'erase:after',
+  // Once an account: src/ledger/account-keys.test.ts.
+  'account-keys:before',
+  'account-keys:after',
   // With a vault: src/crash/evidence.test.ts.
   'evidence:planned',
   'evidence:stored',
@@ -43,6 +46,8 @@ for (const name of crashPoints.filter((point) => !elsewhere.includes(point))) {
         if (!waited) break
         await world.post(1, 1)
       }
+      // One that lives on would do the work of the next.
+      await end.finally(() => doomed.kill('SIGKILL')).catch(() => undefined)
       assert.deepEqual(await end, { code: null, signal: 'SIGKILL' }, doomed.output())
       await world.expireLeases()
       const next = world.start()

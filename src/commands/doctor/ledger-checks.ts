@@ -117,7 +117,7 @@ async function record({ config, signal }: DoctorContext): Promise<Finding> {
     return note('no record of the newest head is written', `BLOBWATCH_LEDGER_RECORD_…, ${pages}`)
   try {
     const account = createAccount({ ...settings, timeoutMs: checkLimits.networkMs })
-    await account.begin(signal)
+    await account.signIn(signal)
     return ok('the account of the record takes its app password')
   } catch (error) {
     if (!(error instanceof RetryableError)) throw error

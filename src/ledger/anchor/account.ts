@@ -10,7 +10,7 @@ export type Account = {
   /** The JSON of a query that needs no session. */
   query(method: string, params: Record<string, string>, signal: AbortSignal): Promise<Json>
   /** Begins a session and tells whose it is: whether the password works. */
-  begin(signal: AbortSignal): Promise<string>
+  signIn(signal: AbortSignal): Promise<string>
   /** The JSON of a procedure as this account; `body` is made with its DID. Begins or renews the session as needed. */
   procedure(method: string, body: (did: string) => Json, signal: AbortSignal): Promise<Json>
 }
@@ -71,7 +71,7 @@ export function createAccount(settings: AccountSettings): Account {
   }
 
   return {
-    async begin(signal) {
+    async signIn(signal) {
       session = await begin(signal)
       return session.did
     },
