@@ -126,37 +126,42 @@ end $$;
 -- Appends a batch (it may be empty: time alone may release what waited). The head moves by compare-and-set on size and
 -- epoch; every hash and link is computed again here, so a fault in the process cannot enter the chain. The tree is
 -- computed again from storage before a checkpoint is signed over it.
--- p: now, expectSize, epoch, limits, frontier, nodes, kept, and side by side: intake, text, hash.
-create function append_v2(p jsonb) returns table (size bigint, released integer)
+-- p: now, expectSize, epoch, limits, frontier, nodes, hash (of the last entry), intake (ids with commas between them).
+-- p_texts: the entries, which have no newline, one a line. p_kept: seq, intake, field, account or nothing, sealed in hex,
+-- with tabs between them, one a line. As texts: jsonb of thousands of long strings costs more than the append itself.
+create function append_v2(p jsonb, p_texts text, p_kept text) returns table (size bigint, released integer)
   language plpgsql security definer set search_path = blobwatch, pg_temp as $$
 declare
   v_now timestamptz := (p->>'now')::timestamptz;
   v_head ledger_head := require_ledger_head(p);
-  v_count bigint := jsonb_array_length(p->'intake');
-  v_intake bigint[];
+  v_texts text[] := string_to_array(p_texts, E'\n');
+  v_count bigint := cardinality(v_texts);
+  v_intake bigint[] := string_to_array(p->>'intake', ',')::bigint[];
   v_bytes bytea[];
   v_hashes bytea[];
   v_bad bigint;
   v_deleted bigint;
 begin
   if v_count > 0 then
-    select array_agg(x.intake::bigint order by x.ord), array_agg(convert_to(x.text, 'UTF8') order by x.ord),
-      array_agg(decode(x.hash, 'hex') order by x.ord)
-    into v_intake, v_bytes, v_hashes
-    from rows from (
-      jsonb_array_elements_text(p->'intake'), jsonb_array_elements_text(p->'text'), jsonb_array_elements_text(p->'hash')
-    ) with ordinality as x(intake, text, hash, ord);
-
-    select min(x.ord) into v_bad from (
-      select e.ord, e.hash, sha256('\x00'::bytea || e.bytes) as computed,
-        lag(e.hash, 1, v_head.hash) over (order by e.ord) as prev,
-        convert_from(e.bytes, 'UTF8')::jsonb as doc
-      from unnest(v_bytes, v_hashes) with ordinality as e(bytes, hash, ord)
-    ) x
-    where x.hash is distinct from x.computed
-      or x.doc->>'prev' is distinct from encode(x.prev, 'hex')
+    select array_agg(x.bytes order by x.ord), array_agg(x.hash order by x.ord), min(x.ord) filter (where
+      x.doc->>'prev' is distinct from encode(x.prev, 'hex')
       or (x.doc->>'seq')::bigint is distinct from v_head.size + x.ord - 1
-      or x.doc->>'log' is distinct from v_head.log;
+      or x.doc->>'log' is distinct from v_head.log)
+    into v_bytes, v_hashes, v_bad
+    from (
+      select h.*, lag(h.hash, 1, v_head.hash) over (order by h.ord) as prev
+      from (
+        select e.ord, e.bytes, e.doc, sha256('\x00'::bytea || e.bytes) as hash
+        from (
+          select t.ord, convert_to(t.text, 'UTF8') as bytes, t.text::jsonb as doc
+          from unnest(v_texts) with ordinality as t(text, ord)
+        ) e
+      ) h
+    ) x;
+    -- Each entry names the hash of the one before; of the last one we are told.
+    if v_bad is null and v_hashes[v_count] is distinct from decode(p->>'hash', 'hex') then
+      v_bad := v_count;
+    end if;
     if v_bad is not null then
       raise exception 'entry % of this batch does not follow the chain', v_bad using errcode = 'BW002';
     end if;
@@ -170,11 +175,13 @@ begin
 
     perform 1 from ledger_intake i where i.id = any (v_intake) order by i.id for update;
     insert into ledger_private (seq, field, account, sealed)
-    select k.seq, k.field, k.account, decode(k.sealed, 'hex')
-    from jsonb_to_recordset(p->'kept') as k(seq bigint, intake bigint, field text, account bigint, sealed text)
+    select k.f[1]::bigint, k.f[3], nullif(k.f[4], '')::bigint, decode(k.f[5], 'hex')
+    from (
+      select string_to_array(l.line, E'\t') as f from unnest(string_to_array(p_kept, E'\n')) as l(line)
+    ) k
     -- Emptied by an erasure since it was read: then nothing is kept behind the commitment.
-    join ledger_intake i on i.id = k.intake
-    where i.private ? k.field;
+    join ledger_intake i on i.id = k.f[2]::bigint
+    where i.private ? k.f[3];
 
     -- Intent and result of one action may be in one batch: it was stopped before anything was sent.
     update action a set

@@ -937,6 +937,16 @@ function parseRecovery(pub) {
   const holds = typeof previousLog === "string" && isCount(previousSize) && isCount(size) && root !== void 0;
   return holds ? { previousLog, previousSize, root, size } : void 0;
 }
+function admittedLosses(eras) {
+  return eras.flatMap(({ recovery, from }) => {
+    if (recovery === void 0 || recovery.previousSize <= recovery.size) return [];
+    const { previousLog, size, previousSize } = recovery;
+    return [{ log: previousLog, from: size, to: previousSize - 1, at: from }];
+  });
+}
+function lossSentence({ log, from, to }) {
+  return `the log admits that entries ${from} to ${to} of ${log} are lost`;
+}
 function judgeHead(eras, head, root) {
   const at = eras.findIndex((era) => era.log === head.origin);
   if (at < 0) return { kind: "unknown-log" };
@@ -1848,16 +1858,8 @@ function conclude(options, run, { heads, read }) {
     entries.erasures(),
     run.lacksOpened ? "unread" : read === manifest.size ? "whole" : "partly"
   );
-  const losses = entries.eras().flatMap(({ recovery, from }) => {
-    if (recovery === void 0 || recovery.previousSize <= recovery.size) return [];
-    const { previousLog, size, previousSize } = recovery;
-    return [{ log: previousLog, from: size, to: previousSize - 1, at: from }];
-  });
-  for (const loss of losses)
-    findings.incomplete(
-      loss.at,
-      `the log admits that entries ${loss.from} to ${loss.to} of ${loss.log} are lost`
-    );
+  const losses = admittedLosses(entries.eras());
+  for (const loss of losses) findings.incomplete(loss.at, lossSentence(loss));
   const log = entries.eras().at(-1)?.log;
   if (read > 0 && read === manifest.size && log !== manifest.log)
     findings.tampered("bundle.json", `the last entries are of ${log}, not of ${manifest.log}`);

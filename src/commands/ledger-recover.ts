@@ -15,7 +15,7 @@ import type { LedgerHead } from '../steps/append.ts'
 import { recoverLedger } from '../steps/checkpoints.ts'
 import { withExamples } from './examples.ts'
 import type { Io } from './io.ts'
-import { printJson } from './output.ts'
+import { count, printJson } from './output.ts'
 import { withSession } from './session.ts'
 import type { CommandSession } from './session.ts'
 
@@ -94,12 +94,14 @@ async function run(io: Io, session: CommandSession, options: RecoverOptions): Pr
   if (options.json === true) printJson(io, { recovered: true, lost, ...done })
   else {
     io.out(
-      `The ledger goes on as ${done.log}. Its next entry says that ${lost} signed entries are lost, and why.`,
+      `The ledger goes on as ${done.log}. Its next entry says that ${count(lost, 'signed entry', 'signed entries')} ${lost === 1 ? 'is' : 'are'} lost, and why.`,
     )
     io.out(
       `Label numbers go on from ${done.labelSeq}. A running service goes on within half a minute; else start it.`,
     )
-    io.out('Give auditors the new key line: npm run blobwatch -- ledger key')
+    io.out(
+      `Give auditors and witnesses the new key line: npm run blobwatch -- ledger key --recovered ${done.log.split('-').at(-1)}`,
+    )
   }
 }
 
@@ -107,7 +109,7 @@ function tell(io: Io, { why, lost, next }: { why: string; lost: number; next: st
   io.out(why)
   io.out('')
   io.out(
-    `${lost} signed entries are missing here. If a newer copy of the database exists, bring it back instead: stop the service, restore, start.`,
+    `${count(lost, 'signed entry', 'signed entries')} ${lost === 1 ? 'is' : 'are'} missing here. If a newer copy of the database exists, bring it back instead: stop the service, restore, start.`,
   )
   io.out(`If they are lost for good: ledger recover --reason "what happened" --yes`)
   io.out(

@@ -79,13 +79,22 @@ export async function ask<T>(what: string, statement: PromiseLike<T>): Promise<T
 }
 
 /**
- * Calls an atomic step: one statement, `select * from <step>(<payload>::jsonb)`.
+ * Calls an atomic step: one statement, `select * from <step>(<payload>::jsonb)`; `texts` are further arguments, for bulk.
  * A function that returns one value gives T as that value; one that returns a table gives T as its rows.
  * Throws RetryableError when the outcome is unknown (connection lost, no answer in time): a step must be idempotent.
  */
-export async function callStep<T>(db: Database, name: string, payload: object): Promise<T> {
+export async function callStep<T>(
+  db: Database,
+  name: string,
+  payload: object,
+  texts: readonly string[] = [],
+): Promise<T> {
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(name)) throw new TypeError(`not a step's name: ${name}`)
-  const statement = db`select * from ${db(name)}(${db.json(payload as postgres.JSONValue)}::jsonb)`
+  const json = db.json(payload as postgres.JSONValue)
+  const statement =
+    texts.length === 0
+      ? db`select * from ${db(name)}(${json}::jsonb)`
+      : db`select * from ${db(name)}(${json}::jsonb${texts.reduce((before, text) => db`${before}, ${text}::text`, db``)})`
   const rows = await ask(`step ${name}`, inTime(statement, `step ${name}`, answerLimitMs(db)))
   const isScalar = rows.columns.length === 1 && rows.columns[0]?.name === name
   return (isScalar ? rows[0]?.[name] : [...rows]) as T

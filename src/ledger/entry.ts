@@ -55,7 +55,7 @@ export function makeEntry(fields: EntryFields): LedgerEntry {
     throw new FatalError(`entry ${fields.seq} (${fields.type}) has ${bytes.length} bytes`)
   }
   const leaf = leafHashOf(bytes)
-  return { text, bytes, hash: toHex(leaf), leaf }
+  return { text, bytes, hash: Buffer.from(leaf).toString('hex'), leaf }
 }
 
 /** RFC 6962 leaf hash. */

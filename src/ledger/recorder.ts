@@ -12,8 +12,9 @@ import { noteFacts } from '../steps/note-facts.ts'
 import type { Fact } from '../steps/note-facts.ts'
 
 export const recorderLimits = {
-  /** Facts of one statement. */
-  batch: 500,
+  /** Facts of one statement, and statements at once: callers in small groups are noted, appended and told side by side. */
+  batch: 64,
+  statements: 3,
   /** How often the intake is looked at: another process may be the one that appends. */
   lookMs: 250,
   /** An entry may be made before the statement that wrote its row has answered. */
@@ -46,11 +47,11 @@ export function createRecorder(options: {
   const arrived: Waiting[] = []
   const noted = new Map<number, Waiting[]>()
   const entered = new Set<number>()
-  let noting = false
+  let noting = 0
 
   const note = async () => {
-    if (noting) return
-    noting = true
+    if (noting >= recorderLimits.statements) return
+    noting += 1
     while (arrived.length > 0) {
       const batch = arrived.splice(0, recorderLimits.batch)
       try {
@@ -64,7 +65,7 @@ export function createRecorder(options: {
         for (const waiting of batch) waiting.reject(error)
       }
     }
-    noting = false
+    noting -= 1
   }
   const keep = (id: number | undefined, waiting: Waiting) => {
     // No row of it: it was an entry before.

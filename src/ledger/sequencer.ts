@@ -60,55 +60,70 @@ export function createSequencer(options: {
   onFlood?: (flood: Flood) => void
 }): Sequencer {
   const accountKeys = createAccountKeys(options)
+  const tellFloods = async (nowMs: number) => {
+    for (const flood of await watchFloods(options.db, { limits: options.limits, nowMs }))
+      options.onFlood?.(flood)
+  }
   return {
     async run(taken, signal) {
-      let head = taken
       const frontier = await openFrontier(options.db, taken)
+      let head = taken
       let releasedAtMs = 0
       let watchedAtMs = 0
-      while (!signal.aborted) {
-        if (options.clock() - watchedAtMs >= sequencerLimits.floodsEveryMs) {
-          watchedAtMs = options.clock()
-          const floods = await watchFloods(options.db, {
-            limits: options.limits,
-            nowMs: watchedAtMs,
-          })
-          for (const flood of floods) options.onFlood?.(flood)
+      /** On its way to the database while the next batch is made. One at a time. */
+      let going: Going | undefined
+      const settle = async () => {
+        const done = await going?.done
+        if (going !== undefined && done !== undefined)
+          options.onAppended?.({ entries: going.intake.length, intake: going.intake, ...done })
+        going = undefined
+      }
+      try {
+        while (!signal.aborted) {
+          if (options.clock() - watchedAtMs >= sequencerLimits.floodsEveryMs) {
+            watchedAtMs = options.clock()
+            await tellFloods(watchedAtMs)
+          }
+          const intake = await waitingIntake(options.db, sequencerLimits.batch, going?.intake)
+          const due = options.clock() - releasedAtMs >= sequencerLimits.releaseEveryMs
+          if (intake.length === 0 && going !== undefined) {
+            await settle()
+            continue
+          }
+          if (intake.length === 0 && !due) {
+            await options.wait(sequencerLimits.idleMs, signal)
+            continue
+          }
+          const nowMs = options.clock()
+          const sealFor = await accountKeys.sealFor(accountsOf(intake))
+          const batch = makeBatch(intake, { head, frontier, nowMs, sealFor })
+          const bytes = toHex(frontier.bytes())
+          await settle()
+          going = start(options, { head, batch, frontier: bytes, nowMs })
+          head = batch.head
+          releasedAtMs = nowMs
         }
-        const intake = await waitingIntake(options.db, sequencerLimits.batch)
-        const due = options.clock() - releasedAtMs >= sequencerLimits.releaseEveryMs
-        if (intake.length === 0 && !due) {
-          await options.wait(sequencerLimits.idleMs, signal)
-          continue
-        }
-        const nowMs = options.clock()
-        const sealFor = await accountKeys.sealFor(accountsOf(intake))
-        const {
-          entries,
-          kept,
-          nodes,
-          head: next,
-        } = makeBatch(intake, { head, frontier, nowMs, sealFor })
-        const done = await append(options.db, {
-          head,
-          entries,
-          kept,
-          nodes,
-          frontier: toHex(frontier.bytes()),
-          limits: options.limits,
-          nowMs,
-        })
-        head = next
-        releasedAtMs = nowMs
-        options.onAppended?.({
-          entries: entries.length,
-          intake: entries.map((entry) => entry.intake),
-          size: done.size,
-          released: done.released,
-        })
+        await settle()
+      } finally {
+        // Whatever failed: nothing of ours is on its way when the lead is given up.
+        await going?.done.catch(() => undefined)
       }
     },
   }
+}
+
+type Going = { intake: number[]; done: Promise<{ size: number; released: number }> }
+
+function start(
+  { db, limits }: { db: Database; limits: ReleaseLimits },
+  input: { head: LedgerHead; batch: Batch; frontier: string; nowMs: number },
+): Going {
+  const { head, batch, frontier, nowMs } = input
+  const { entries, kept, nodes } = batch
+  const done = append(db, { head, entries, kept, nodes, frontier, limits, nowMs })
+  // Awaited when the next batch is made; a failure until then must not be unhandled.
+  done.catch(() => undefined)
+  return { intake: entries.map((entry) => entry.intake), done }
 }
 
 type Batch = { entries: AppendEntry[]; kept: KeptValue[]; nodes: LedgerNode[]; head: LedgerHead }

@@ -59,7 +59,7 @@ export async function keepCheckpoints(
       await checkpointer.round(signal)
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error
-      options.log.warn('no checkpoint was made', { reason: errorMessage(error) })
+      options.log.warn('no checkpoint was made', { error })
       waitMs = checkpointLimits.againMs
     }
     await sleep(waitMs, signal)
@@ -224,7 +224,7 @@ async function judge(
     if (outcome.kind === 'conflict') await confirmConflict(anchor, outcome, judging)
     judging.log.warn('an anchor did not take the checkpoint', {
       component: anchor.kind,
-      reason: outcome.reason,
+      error: new Error(outcome.reason),
     })
   }
   return taken

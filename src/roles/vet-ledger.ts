@@ -3,7 +3,7 @@
 // A database that was restored from a backup, cut short, or promoted without its last writes is shorter than what was
 // signed, or another one. Nothing is appended to it then, and so no action leaves. `ledger recover` is the way on.
 import type { Database } from '../db/client.ts'
-import { FatalError, errorMessage } from '../domain/errors.ts'
+import { FatalError } from '../domain/errors.ts'
 import { sameBytes, toHex } from '../ledger/bytes.ts'
 import type { Anchor } from '../ledger/anchor/anchor.ts'
 import { openFrontier } from '../ledger/frontier-store.ts'
@@ -108,7 +108,7 @@ async function askAnchor(
   } catch (error) {
     log.warn('an anchor of the ledger cannot be asked', {
       component: anchor.kind,
-      reason: errorMessage(error),
+      error,
     })
     return undefined
   }

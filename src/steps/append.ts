@@ -72,19 +72,24 @@ export async function watchFloods(
   return rows.map((row) => ({ content: row.content, caseNumber: row.case_file }))
 }
 
-/** The oldest rows that are not entries yet, in the order they were written. */
-export async function waitingIntake(db: Database, limit: number): Promise<Intake[]> {
+/** The oldest rows that are not entries yet, in the order they were written; without those that are on their way. */
+export async function waitingIntake(
+  db: Database,
+  limit: number,
+  without: readonly number[] = [],
+): Promise<Intake[]> {
   return ask(
     'read the ledger intake',
     db<Intake[]>`
-      select id, type, actor, pub, private, account, idem, at
-      from ledger_intake order by id limit ${limit}`,
+      select id, type, actor, pub, private, account, idem, at from ledger_intake
+      where id <> all (${without.map(String)}::text[]::bigint[])
+      order by id limit ${limit}`,
   )
 }
 
 export type AppendEntry = {
   intake: number
-  /** The entry's exact bytes, which are UTF-8. */
+  /** The entry's exact bytes, which are UTF-8; canonical JSON has no newline. */
   text: string
   hash: Hex
 }
@@ -117,18 +122,22 @@ export async function append(
 ): Promise<{ size: number; released: number }> {
   const { head, entries, kept, frontier } = input
   if (entries.length > 0) crashPoint('append:before')
-  const [row] = await callStep<{ size: number; released: number }[]>(db, 'append_v2', {
-    now: new Date(input.nowMs),
-    expectSize: head.size,
-    epoch: head.epoch,
-    limits: input.limits,
-    intake: entries.map((entry) => entry.intake),
-    text: entries.map((entry) => entry.text),
-    hash: entries.map((entry) => entry.hash),
-    kept,
-    frontier,
-    nodes: asRows(input.nodes),
-  })
+  const last = entries.at(-1)
+  const [row] = await callStep<{ size: number; released: number }[]>(
+    db,
+    'append_v2',
+    {
+      now: new Date(input.nowMs),
+      expectSize: head.size,
+      epoch: head.epoch,
+      limits: input.limits,
+      intake: entries.map((entry) => entry.intake).join(','),
+      frontier,
+      nodes: asRows(input.nodes),
+      ...(last !== undefined && { hash: last.hash }),
+    },
+    [entries.map((entry) => entry.text).join('\n'), kept.map(keptLine).join('\n')],
+  )
   if (entries.length > 0) crashPoint('append:after')
   if (row === undefined) throw new TypeError('append_v2 answers with one row')
   return row
@@ -145,6 +154,11 @@ export async function putTree(
     nodes: asRows(input.nodes),
     ...(input.frontier !== undefined && { frontier: input.frontier }),
   })
+}
+
+function keptLine({ seq, intake, field, account, sealed }: KeptValue): string {
+  if (/[\t\n]/.test(field)) throw new TypeError('a field of ours has no tab and no newline')
+  return `${seq}\t${intake}\t${field}\t${account ?? ''}\t${sealed}`
 }
 
 function asRows(nodes: readonly LedgerNode[]): [number, number, Hex][] {

@@ -24,6 +24,21 @@ export function parseRecovery(pub: Record<string, unknown>): Recovery | undefine
   return holds ? { previousLog, previousSize, root, size } : undefined
 }
 
+/** Entries `from` to `to` of that log are gone; entry `at` says so. */
+export type Loss = { log: string; from: number; to: number; at: number }
+
+export function admittedLosses(eras: readonly Era[]): Loss[] {
+  return eras.flatMap(({ recovery, from }) => {
+    if (recovery === undefined || recovery.previousSize <= recovery.size) return []
+    const { previousLog, size, previousSize } = recovery
+    return [{ log: previousLog, from: size, to: previousSize - 1, at: from }]
+  })
+}
+
+export function lossSentence({ log, from, to }: Loss): string {
+  return `the log admits that entries ${from} to ${to} of ${log} are lost`
+}
+
 export type Head = { origin: string; size: number; root: Uint8Array }
 export type HeadVerdict =
   | { kind: 'holds' }

@@ -16,6 +16,7 @@ import type { BundleFiles } from './bundle-files.ts'
 import { createFindings } from './findings.ts'
 import type { Finding, Findings } from './findings.ts'
 import { createHeadLines } from './head-lines.ts'
+import { admittedLosses, lossSentence } from './eras.ts'
 import { bundleEntriesMax, manifestOf, parseManifest, tooManyEntries } from './manifest.ts'
 import type { Manifest } from './manifest.ts'
 import { readAgain, readEntries } from './read-entries.ts'
@@ -161,16 +162,8 @@ function conclude(
     entries.erasures(),
     run.lacksOpened ? 'unread' : read === manifest.size ? 'whole' : 'partly',
   )
-  const losses = entries.eras().flatMap(({ recovery, from }) => {
-    if (recovery === undefined || recovery.previousSize <= recovery.size) return []
-    const { previousLog, size, previousSize } = recovery
-    return [{ log: previousLog, from: size, to: previousSize - 1, at: from }]
-  })
-  for (const loss of losses)
-    findings.incomplete(
-      loss.at,
-      `the log admits that entries ${loss.from} to ${loss.to} of ${loss.log} are lost`,
-    )
+  const losses = admittedLosses(entries.eras())
+  for (const loss of losses) findings.incomplete(loss.at, lossSentence(loss))
   const log = entries.eras().at(-1)?.log
   if (read > 0 && read === manifest.size && log !== manifest.log)
     findings.tampered('bundle.json', `the last entries are of ${log}, not of ${manifest.log}`)

@@ -8,6 +8,7 @@ import type { OpenValue, StoredEntry } from '../ledger/read-ledger.ts'
 import { createTileBuilder } from '../ledger/tree/tile-builder.ts'
 import type { BuiltTile } from '../ledger/tree/tile-builder.ts'
 import { createEntryChecks } from './check-entries.ts'
+import { admittedLosses, lossSentence } from './eras.ts'
 import type { Era } from './eras.ts'
 import { createFindings } from './findings.ts'
 import type { Findings } from './findings.ts'
@@ -105,6 +106,8 @@ export function createVerifier(
       const name = checks.eras().at(-1)?.log
       if (options.log !== undefined && name !== undefined && name !== options.log)
         findings.tampered('head', `the entries belong to another log, ${name}`)
+      for (const loss of admittedLosses(checks.eras()))
+        findings.incomplete(loss.at, lossSentence(loss))
       const { opened: good, erased, unopened } = opened.end(checks.erasures(), 'whole')
       const of = (kind: 'tampered' | 'incomplete') =>
         findings

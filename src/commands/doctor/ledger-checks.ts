@@ -10,7 +10,9 @@ import type { VerifierKey } from '../../ledger/note/key.ts'
 import { formatNote } from '../../ledger/note/note.ts'
 import type { PolicyWitness } from '../../ledger/note/policy.ts'
 import { makeSignerKey } from '../../ledger/note/signer-key.ts'
+import { nextLogName } from '../../ledger/log-name.ts'
 import { headsFolder, signerKeyFile } from '../../ledger/signer/open-signer.ts'
+import type { LedgerSigner } from '../../ledger/signer/signer.ts'
 import { emptyRoot } from '../../ledger/tree/hash.ts'
 import { findSigner } from '../find-signer.ts'
 import { checkLimits, fail, note, ok, skip, warn } from './check.ts'
@@ -39,7 +41,7 @@ async function signerAnswers({ config }: DoctorContext): Promise<Finding> {
         `the signer signs for ${key.name}, not for ${config.logName}`,
         'BLOBWATCH_LOG_NAME is the name of the key',
       )
-    const head = await signer.head(key.name)
+    const head = await newestHead(signer, key.name)
     const line = `the signer's key is ${idOf(key)}, its newest head ${head === undefined ? 'none yet' : `of ${head.size} entries`}`
     return signerSocket === undefined
       ? note(`${line}; it runs in the service, so whoever rules the service rules it`, pages)
@@ -49,6 +51,16 @@ async function signerAnswers({ config }: DoctorContext): Promise<Finding> {
     if (error instanceof RetryableError)
       return fail(errorMessage(error), `is it running, and may this user open ${signerSocket}?`)
     throw error
+  }
+}
+
+/** Under the name that the log goes on with, if it was recovered. */
+async function newestHead(signer: LedgerSigner, name: string) {
+  let head = await signer.head(name)
+  for (let log = nextLogName(name); ; log = nextLogName(log)) {
+    const later = await signer.head(log)
+    if (later === undefined) return head
+    head = later
   }
 }
 
