@@ -216,21 +216,22 @@ begin
   return query select v_head.size + v_count, release_actions(p->'limits', v_now);
 end $$;
 
--- Facts that somebody waits for, many in one statement. Gives each its intake row, or null when it was recorded before.
-create function note_facts_v1(p jsonb) returns table (idem text, id bigint)
+-- Facts that somebody waits for, many in one statement. p_facts: {type, actor, pub, private, account, idem, at}, one a line.
+-- Gives each its intake row, or null when it was recorded before.
+create function note_facts_v1(p jsonb, p_facts text) returns table (idem text, id bigint)
   language sql security definer set search_path = blobwatch, pg_temp as $$
-  with noted as (
+  with fact as materialized (
+    select t.ord, t.line::jsonb as doc from unnest(string_to_array(p_facts, E'\n')) with ordinality as t(line, ord)
+  ), noted as (
     insert into ledger_intake (type, actor, pub, private, account, idem, at)
-    select f.type, coalesce(f.actor, '{"kind":"system"}'), f.pub, coalesce(f.private, '{}'), f.account, f.idem, f.at
-    from jsonb_to_recordset(p->'facts')
-      as f(type text, actor jsonb, pub jsonb, private jsonb, account bigint, idem text, at timestamptz)
+    select f.doc->>'type', coalesce(f.doc->'actor', '{"kind":"system"}'), f.doc->'pub', coalesce(f.doc->'private', '{}'),
+      (f.doc->>'account')::bigint, f.doc->>'idem', (f.doc->>'at')::timestamptz
+    from fact f order by f.ord
     on conflict (idem) do nothing
     returning ledger_intake.idem, ledger_intake.id
   )
-  select f.idem, coalesce(n.id, i.id)
-  from jsonb_to_recordset(p->'facts') as f(idem text)
-  left join noted n on n.idem = f.idem
-  left join ledger_intake i on i.idem = f.idem
+  select f.doc->>'idem', coalesce(n.id, (select i.id from ledger_intake i where i.idem = f.doc->>'idem'))
+  from fact f left join noted n on n.idem = f.doc->>'idem'
 $$;
 
 -- A signed checkpoint, or the same one with more cosignatures. Only the leader's word counts.

@@ -544,20 +544,22 @@ function createActionBook() {
       const page = pageOf(action);
       if (page === void 0) return tooScattered;
       const [at, shift] = placeOf(action);
-      if ((page[at] & 1 << shift) !== 0) return `action ${action} has a second intent`;
+      const bits = page[at] >> shift & 3;
+      if ((bits & 1) !== 0) return `action ${action} has a second intent`;
+      if (bits !== 0) return `action ${action} has an intent after its result`;
       page[at] = page[at] | 1 << shift;
       open += 1;
       return void 0;
     },
-    result(action) {
+    result(action, stopped) {
       const page = pageOf(action);
       if (page === void 0) return tooScattered;
       const [at, shift] = placeOf(action);
       const bits = page[at] >> shift & 3;
-      if (bits === 0) return `action ${action} has a result without an intent before it`;
-      if (bits === 3) return `action ${action} has a second result`;
+      if (bits === 0 && !stopped) return `action ${action} has a result without an intent before it`;
+      if ((bits & 2) !== 0) return `action ${action} has a second result`;
       page[at] = page[at] | 2 << shift;
-      open -= 1;
+      if ((bits & 1) !== 0) open -= 1;
       return void 0;
     },
     open: () => open
@@ -1056,7 +1058,7 @@ function createActionChecks(findings, isTail2) {
       const action = pub["action"];
       if (!Number.isSafeInteger(action) || action < 0)
         return findings.tampered(seq, "it names no action");
-      const problem = actions[verb](action);
+      const problem = verb === "intent" ? actions.intent(action) : actions.result(action, pub["outcome"] === "superseded");
       if (problem === void 0) return void 0;
       if (problem === tooScattered) {
         if (!isScattered) findings.incomplete(seq, problem);

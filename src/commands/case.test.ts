@@ -149,6 +149,7 @@ describe('pause', () => {
     assert.match((await blobwatch(['hold', 'list'])).out, /paused.*resume/)
     assert.match((await blobwatch(['resume'])).out, /resumed/)
     assert.equal((await blobwatch(['pause', '--kind', 'nothing'])).code, 2)
-    assert.equal((await blobwatch(['ledger', 'verify'], { env })).code, 0)
+    const verified = await blobwatch(['ledger', 'verify'], { env })
+    assert.equal(verified.code, 0, verified.out)
   })
 })

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { callStep } from '../db/client.ts'
 import { FatalError } from '../domain/errors.ts'
 import { leadLedger } from '../steps/append.ts'
+import { noteFacts } from '../steps/note-facts.ts'
 import { silentLog, testDatabase } from '../testing/database.ts'
 import type { TestDatabase } from '../testing/database.ts'
 import { connect } from '../db/client.ts'
@@ -109,9 +110,9 @@ let noted = 0
 async function note({ app }: TestDatabase, count: number): Promise<void> {
   const facts = Array.from({ length: count }, () => {
     noted += 1
-    return { type: 'test', pub: { n: noted }, private: {}, idem: `tree ${noted}`, at: new Date() }
+    return { type: 'test', pub: { n: noted }, idem: `tree ${noted}`, atMs: Date.now() }
   })
-  await callStep(app, 'note_facts_v1', { facts })
+  await noteFacts(app, facts)
 }
 
 async function sequence({ app }: TestDatabase): Promise<void> {

@@ -23,9 +23,10 @@ export async function noteFacts(
   db: Database,
   facts: readonly Fact[],
 ): Promise<(number | undefined)[]> {
-  const rows = await callStep<{ idem: string; id: number | null }[]>(db, 'note_facts_v1', {
-    facts: facts.map(({ atMs, ...fact }) => ({ ...fact, at: new Date(atMs) })),
-  })
+  const lines = facts.map(({ atMs, ...fact }) => JSON.stringify({ ...fact, at: new Date(atMs) }))
+  const rows = await callStep<{ idem: string; id: number | null }[]>(db, 'note_facts_v1', {}, [
+    lines.join('\n'),
+  ])
   const ids = new Map(rows.map(({ idem, id }) => [idem, id ?? undefined]))
   return facts.map(({ idem }) => ids.get(idem))
 }

@@ -3,7 +3,8 @@
 export type ActionBook = {
   /** In words what is wrong with it; `too-scattered`: there is no room to tell. */
   intent(action: number): string | undefined
-  result(action: number): string | undefined
+  /** `stopped`: it ended before there was an intent, as what waits for a person may. */
+  result(action: number, stopped: boolean): string | undefined
   open(): number
 }
 
@@ -29,20 +30,22 @@ export function createActionBook(): ActionBook {
       const page = pageOf(action)
       if (page === undefined) return tooScattered
       const [at, shift] = placeOf(action)
-      if (((page[at] as number) & (1 << shift)) !== 0) return `action ${action} has a second intent`
+      const bits = ((page[at] as number) >> shift) & 3
+      if ((bits & 1) !== 0) return `action ${action} has a second intent`
+      if (bits !== 0) return `action ${action} has an intent after its result`
       page[at] = (page[at] as number) | (1 << shift)
       open += 1
       return undefined
     },
-    result(action) {
+    result(action, stopped) {
       const page = pageOf(action)
       if (page === undefined) return tooScattered
       const [at, shift] = placeOf(action)
       const bits = ((page[at] as number) >> shift) & 3
-      if (bits === 0) return `action ${action} has a result without an intent before it`
-      if (bits === 3) return `action ${action} has a second result`
+      if (bits === 0 && !stopped) return `action ${action} has a result without an intent before it`
+      if ((bits & 2) !== 0) return `action ${action} has a second result`
       page[at] = (page[at] as number) | (2 << shift)
-      open -= 1
+      if ((bits & 1) !== 0) open -= 1
       return undefined
     },
     open: () => open,

@@ -123,7 +123,10 @@ function createActionChecks(findings: Findings, isTail: boolean) {
       const action = pub['action']
       if (!Number.isSafeInteger(action) || (action as number) < 0)
         return findings.tampered(seq, 'it names no action')
-      const problem = actions[verb](action as number)
+      const problem =
+        verb === 'intent'
+          ? actions.intent(action as number)
+          : actions.result(action as number, pub['outcome'] === 'superseded')
       if (problem === undefined) return undefined
       if (problem === tooScattered) {
         if (!isScattered) findings.incomplete(seq, problem)

@@ -267,6 +267,8 @@ async function entryEdges(): Promise<Edge[]> {
     ['a day that is none', 1, (one) => (one.t = '2026-02-29T00:00:00.000Z')],
     ['a leap second', 1, (one) => (one.t = '2026-12-31T23:59:60.000Z')],
     ['an intent of action -1', 1, (one) => Object.assign(one, { type: 'action.intent', pub: { action: -1 } })], // prettier-ignore
+    ['a result of an action that was stopped before its intent', 0, (one) => Object.assign(one, { type: 'action.result', pub: { action: 7_000_000, outcome: 'superseded' } })], // prettier-ignore
+    ['a result of an action that was done without an intent', 1, (one) => Object.assign(one, { type: 'action.result', pub: { action: 7_000_000, outcome: 'done' } })], // prettier-ignore
     ['an erasure of nothing', 0, (one) => Object.assign(one, { type: 'account.erased', pub: { erased: [] } })], // prettier-ignore
     ['an erasure of itself', 1, (one) => Object.assign(one, { type: 'account.erased', pub: { erased: [[0, 5]] } })], // prettier-ignore
     ['an erasure of null', 1, (one) => Object.assign(one, { type: 'account.erased', pub: { erased: null } })], // prettier-ignore

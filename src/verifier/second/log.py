@@ -120,11 +120,12 @@ class Log:
         if not is_count(action):
             self.t(where, "no number of an action")
         elif entry["type"] == "action.intent":
-            if action in self.intents:
-                self.t(where, "a second intent")
+            if action in self.intents or action in self.results:
+                self.t(where, "a second intent, or one after its result")
             self.intents.add(action)
         else:
-            if action not in self.intents or action in self.results:
+            stopped = entry["pub"].get("outcome") == "superseded"
+            if (action not in self.intents and not stopped) or action in self.results:
                 self.t(where, "a result without an intent, or a second one")
             self.results.add(action)
 
