@@ -122,12 +122,14 @@ class Log:
         elif entry["type"] == "action.intent":
             if action in self.intents or action in self.results:
                 self.t(where, "a second intent, or one after its result")
-            self.intents.add(action)
+            else:
+                self.intents.add(action)
         else:
             stopped = entry["pub"].get("outcome") == "superseded"
             if (action not in self.intents and not stopped) or action in self.results:
                 self.t(where, "a result without an intent, or a second one")
-            self.results.add(action)
+            else:
+                self.results.add(action)
 
     def take_erasure(self, i, where, entry):
         """(12)"""
