@@ -2043,7 +2043,7 @@ function readFacts({ intent, result, opened }, checkpoint) {
   if (first.seq !== intent.index || last.seq !== result.index)
     return "an entry stands in another place than it says";
   for (const [field, { salt, value }] of Object.entries(opened)) {
-    if (first.com?.[field] !== commitmentOf2(field, salt, value))
+    if (first.com?.[field] !== toHex(commitmentOf({ field, salt, value })))
       return `the ${field} is not the one that the entry commits to`;
   }
   if (opened["account"] === void 0) return "the receipt does not open whose account it was";
@@ -2063,15 +2063,6 @@ function readFacts({ intent, result, opened }, checkpoint) {
 }
 function wordOf(value) {
   return typeof value === "string" ? value : "not said";
-}
-function commitmentOf2(field, salt, value) {
-  const head = utf8(`modlog/commit/v1\0${field}\0`);
-  const tail = utf8(value);
-  const input = new Uint8Array(head.length + salt.length + tail.length);
-  input.set(head);
-  input.set(salt, head.length);
-  input.set(tail, head.length + salt.length);
-  return toHex(sha256(input));
 }
 function parseReceipt(source) {
   let document;
@@ -2116,7 +2107,7 @@ function parseOpened2(value) {
   for (const [field, pair] of Object.entries(value)) {
     const [saltHex, text] = Array.isArray(pair) ? pair : [];
     const salt = typeof saltHex === "string" ? fromHex(saltHex) : void 0;
-    if (salt?.length !== 32 || typeof text !== "string") return void 0;
+    if (salt?.length !== saltBytes || typeof text !== "string") return void 0;
     fields[field] = { salt, value: text };
   }
   return fields;

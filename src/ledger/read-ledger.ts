@@ -7,6 +7,7 @@ import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
 import type { Hex } from '../domain/blob.ts'
 import { FatalError } from '../domain/errors.ts'
+import { saltBytes } from './commitment.ts'
 import { accountKeyMark, openAccountKeys } from './account-keys.ts'
 import type { DataKey, SealingKey } from './seal.ts'
 
@@ -19,8 +20,6 @@ export type OpenValue = (
 ) => { salt: Uint8Array; value: string } | undefined
 
 export const readLimits = { entriesPerPage: 1000 } as const
-
-const saltBytes = 32
 
 export type LedgerHeadRow = { log: string; size: number; hash: Hex; at: Date | null }
 

@@ -4,10 +4,11 @@
 // checkpoint, and what opens the commitments that name the account and the thing. The sentences are for people and prove
 // nothing: whoever checks reads the entries. Pure; docs/ledger.md has the format.
 import { fromBase64, fromHex, toBase64, toHex, utf8 } from './bytes.ts'
+import { commitmentOf, saltBytes } from './commitment.ts'
 import { openCheckpoint, signedByLog } from './note/checkpoint.ts'
 import type { SignedCheckpoint } from './note/checkpoint.ts'
 import type { VerifierKey } from './note/key.ts'
-import { hashBytes, sha256 } from './platform.ts'
+import { hashBytes } from './platform.ts'
 import { leafHashOf } from './tree/hash.ts'
 import { verifyInclusion } from './tree/verify-proof.ts'
 
@@ -124,7 +125,7 @@ function readFacts(
   if (first.seq !== intent.index || last.seq !== result.index)
     return 'an entry stands in another place than it says'
   for (const [field, { salt, value }] of Object.entries(opened)) {
-    if (first.com?.[field] !== commitmentOf(field, salt, value))
+    if (first.com?.[field] !== toHex(commitmentOf({ field, salt, value })))
       return `the ${field} is not the one that the entry commits to`
   }
   if (opened['account'] === undefined) return 'the receipt does not open whose account it was'
@@ -145,17 +146,6 @@ function readFacts(
 
 function wordOf(value: unknown): string {
   return typeof value === 'string' ? value : 'not said'
-}
-
-/** SHA-256("modlog/commit/v1" 0x00 field 0x00 salt value), hex. */
-function commitmentOf(field: string, salt: Uint8Array, value: string): string {
-  const head = utf8(`modlog/commit/v1\0${field}\0`)
-  const tail = utf8(value)
-  const input = new Uint8Array(head.length + salt.length + tail.length)
-  input.set(head)
-  input.set(salt, head.length)
-  input.set(tail, head.length + salt.length)
-  return toHex(sha256(input))
 }
 
 function parseReceipt(source: string): Receipt | string {
@@ -214,7 +204,7 @@ function parseOpened(value: unknown): Record<string, OpenedField> | undefined {
   for (const [field, pair] of Object.entries(value)) {
     const [saltHex, text] = Array.isArray(pair) ? (pair as unknown[]) : []
     const salt = typeof saltHex === 'string' ? fromHex(saltHex) : undefined
-    if (salt?.length !== 32 || typeof text !== 'string') return undefined
+    if (salt?.length !== saltBytes || typeof text !== 'string') return undefined
     fields[field] = { salt, value: text }
   }
   return fields

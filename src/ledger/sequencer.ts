@@ -20,13 +20,12 @@ import type {
 import { createAccountKeys } from './account-keys.ts'
 import type { SealFor } from './account-keys.ts'
 import { toHex } from './bytes.ts'
+import { saltBytes } from './commitment.ts'
 import { commitment, makeEntry } from './entry.ts'
 import { openFrontier } from './frontier-store.ts'
 import { freshRandom } from './random.ts'
 import type { DataKey } from './seal.ts'
 import type { Frontier } from './tree/frontier.ts'
-
-const saltBytes = 32
 
 export const sequencerLimits = {
   batch: 500,
