@@ -98,6 +98,7 @@ test('story (c): a content that 300 earlier blobs match makes one held case that
   await world.settle()
   const fetched = world.hosts.fetched.length
   await world.content('BAD', [{ type: 'pdq', value: pdqOfBytes('one'), quality: 100 }])
+  await world.settle()
   await world.content('BAD', 'one~7')
   await world.settle()
   const cases = await world.db<{ state: string; blobs: number; accounts: number }[]>`
