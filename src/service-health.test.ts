@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BankBookStatus } from './banks/bank-book.ts'
-import { indexCheck, indexLimits } from './service-health.ts'
+import { indexCheck, indexLimits, ledgerCheck } from './service-health.ts'
 
 const nowMs = 1_700_000_000_000
 const fresh: BankBookStatus = {
@@ -51,4 +51,14 @@ test('the index is not ready when changes are missing for five seconds, and says
     indexCheck({ ...behind, index }, nowMs).note,
     '5 bank changes are not in the index after 6 s; 40 signals wait for a rebuild',
   )
+})
+
+test('a ledger that stopped is not ready and says why, until another process may have taken it over', () => {
+  const fault = { reason: 'the signer is away', untilMs: nowMs + 1 }
+  assert.deepEqual(ledgerCheck(fault, nowMs), {
+    ok: false,
+    note: 'the ledger stopped: the signer is away',
+  })
+  assert.deepEqual(ledgerCheck(fault, nowMs + 1), { ok: true })
+  assert.deepEqual(ledgerCheck(undefined, nowMs), { ok: true })
 })

@@ -6,9 +6,14 @@ import { ask } from './db/client.ts'
 import type { CheckResult } from './http/readiness.ts'
 import type { Parts } from './service.ts'
 
+export type LedgerFault = { reason: string; untilMs: number }
+
 export type Health = {
-  /** Why the ledger stopped; undefined while it works. */
-  ledgerFault: string | undefined
+  /**
+   * Why the ledger does not move here. It ends by itself where this process tries again: when another one leads in the
+   * meantime, what was in the way here says nothing any more.
+   */
+  ledgerFault: LedgerFault | undefined
   leadsFirehose: boolean
   leadsLedger: boolean
   /** Intake is stopped because the disk is low. */
@@ -33,15 +38,18 @@ export function createHealth(parts: Parts): Health {
         return { ok: true }
       },
       index: async () => indexCheck(parts.bankBook.status(), parts.clock()),
-      ledger: async () =>
-        health.ledgerFault === undefined
-          ? { ok: true }
-          : { ok: false, note: `the ledger stopped: ${health.ledgerFault}` },
+      ledger: async () => ledgerCheck(health.ledgerFault, parts.clock()),
       disk: async () =>
         health.diskLow ? { ok: false, note: 'the disk is low: intake is stopped' } : { ok: true },
     },
   }
   return health
+}
+
+export function ledgerCheck(fault: LedgerFault | undefined, nowMs: number): CheckResult {
+  return fault === undefined || nowMs >= fault.untilMs
+    ? { ok: true }
+    : { ok: false, note: `the ledger stopped: ${fault.reason}` }
 }
 
 /** Lookups are made all the same; what they do not know yet is the reason not to rely on this process. */

@@ -4,7 +4,7 @@ import type { Config } from './config.ts'
 import type { Database } from './db/client.ts'
 import { lead } from './db/lead.ts'
 import { sqlState } from './db/failure.ts'
-import { FatalError, errorMessage } from './domain/errors.ts'
+import { FatalError, RetryableError, errorMessage } from './domain/errors.ts'
 import type { Anchor } from './ledger/anchor/anchor.ts'
 import { createAnchors } from './ledger/anchor/create-anchors.ts'
 import { baseLogName } from './ledger/log-name.ts'
@@ -13,7 +13,7 @@ import { createSequencer } from './ledger/sequencer.ts'
 import { openSigner } from './ledger/signer/open-signer.ts'
 import type { LedgerSigner } from './ledger/signer/signer.ts'
 import { sleep } from './queue/run-loop.ts'
-import { keepCheckpoints } from './roles/checkpoint.ts'
+import { checkpointLimits, keepCheckpoints } from './roles/checkpoint.ts'
 import { openLeadSession } from './roles/lead-session.ts'
 import { LedgerRefusedError, vetLedger } from './roles/vet-ledger.ts'
 import { lockKeys } from './service-locks.ts'
@@ -24,6 +24,8 @@ import type { LedgerHead } from './steps/append.ts'
 
 /** A refused ledger may be mended by an operator (`ledger recover`) while we run. */
 export const refusedAgainMs = 15_000
+/** Beyond the next try, which takes as long as a signer and witnesses that do not answer. */
+const faultStandsMs = 60_000
 
 export type LedgerParts = { signer: LedgerSigner; anchors: Anchor[] }
 
@@ -48,9 +50,13 @@ export async function leadTheLedger({ parts, health, stop }: Context): Promise<v
       await contend({ parts, health, stop })
       return
     } catch (error) {
-      health.ledgerFault = error instanceof FatalError ? errorMessage(error) : 'an unexpected error'
+      const again = error instanceof LedgerRefusedError
+      health.ledgerFault = {
+        reason: error instanceof FatalError ? errorMessage(error) : 'an unexpected error',
+        untilMs: again ? parts.clock() + faultStandsMs : Infinity,
+      }
       parts.telemetry.failed({ kind: 'ledger', error })
-      if (!(error instanceof LedgerRefusedError)) return
+      if (!again) return
       await sleep(refusedAgainMs, stop)
     }
   }
@@ -65,6 +71,7 @@ async function contend({ parts, health, stop }: Context): Promise<void> {
         log: parts.log,
       }),
     lockKey: lockKeys.ledger,
+    againMs: checkpointLimits.againMs,
     raiseEpoch: async () => {
       head = await leadLedger(parts.db, parts.identity.log)
       return head.epoch
@@ -75,7 +82,13 @@ async function contend({ parts, health, stop }: Context): Promise<void> {
         await leadOnce(head, { parts, health, signal })
       } catch (error) {
         // Fenced: another process has taken the lead in the meantime. It leads; we contend again.
-        if (sqlState(error) !== 'BW001') throw error
+        if (sqlState(error) === 'BW001') return
+        if (error instanceof RetryableError && !signal.aborted)
+          health.ledgerFault = {
+            reason: errorMessage(error),
+            untilMs: parts.clock() + faultStandsMs,
+          }
+        throw error
       } finally {
         health.leadsLedger = false
       }

@@ -33,6 +33,8 @@ export type LeadOptions = {
   checkMs?: number
   /** How often the others try. */
   retryMs?: number
+  /** After work that failed: others may try meanwhile. */
+  againMs?: number
 }
 
 const CHECK_MS = 2_000
@@ -43,14 +45,17 @@ const ANSWER_MS = 4_000
 /** Contends and leads until `signal` aborts. Rejects only with a FatalError of `onLead` or `raiseEpoch`. */
 export async function lead(options: LeadOptions): Promise<void> {
   while (!options.signal.aborted) {
+    const retryMs = options.retryMs ?? RETRY_MS
+    let waitMs = retryMs
     try {
       await using session = await options.open()
       if (await awaitLock(session, options)) await leadOnce(session, options)
     } catch (error) {
       if (error instanceof FatalError) throw error
       options.log.warn('leadership was interrupted', { error })
+      waitMs = options.againMs ?? retryMs
     }
-    await pause(options.retryMs ?? RETRY_MS, options.signal)
+    await pause(waitMs, options.signal)
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { FatalError, RetryableError } from '../domain/errors.ts'
-import type { Anchor, AnchorOutcome } from '../ledger/anchor/anchor.ts'
+import type { Anchor, AnchorOutcome, SubmittedHead } from '../ledger/anchor/anchor.ts'
 import { openCheckpoint, signedByLog } from '../ledger/note/checkpoint.ts'
 import { formatVerifierKey, parseVerifierKey } from '../ledger/note/key.ts'
 import { parsePolicy } from '../ledger/note/policy.ts'
@@ -182,6 +182,46 @@ describe('anchors', () => {
     ])
     assert.ok(typeof opened !== 'string' && opened.verdict.kind === 'verified')
     assert.equal(opened.verdict.by.length, 3)
+  })
+
+  test('who was away is asked again though the log does not move, and who has it is not', async (t) => {
+    const ledger = await ledgerInTest(t)
+    let asked = 0
+    let isBack = false
+    const first = witness(1)
+    const second = witness(2)
+    const anchors = [
+      anchorOf('witness', 'w1', (note) => {
+        asked += 1
+        return first.submit({ note } as SubmittedHead, signal)
+      }),
+      anchorOf('witness', 'w2', (note) =>
+        isBack
+          ? second.submit({ note } as SubmittedHead, signal)
+          : { kind: 'failed', who: 'w2', reason: 'away' },
+      ),
+    ]
+    const head = await ledger.grow(3)
+    const checkpointer = createCheckpointer(head, optionsOf(ledger, { anchors, policy }))
+    const witnessed = async () => {
+      await checkpointer.round(signal)
+      return (await newestCheckpoint(ledger.database.app))?.witnesses
+    }
+    assert.deepEqual([await witnessed(), await witnessed()], [1, 1])
+    isBack = true
+    assert.deepEqual([await witnessed(), await witnessed(), asked], [2, 2, 1])
+    assert.ok((await newestCheckpoint(ledger.database.app, { anchored: true }))?.anchored_at)
+  })
+
+  test('a process that signs the same head again keeps the cosignatures that another one gathered', async (t) => {
+    const ledger = await ledgerInTest(t)
+    const head = await ledger.grow(3)
+    const anchors = [witness(1), witness(2)]
+    await createCheckpointer(head, optionsOf(ledger, { anchors, policy })).round(signal)
+    const before = await newestCheckpoint(ledger.database.app)
+    await createCheckpointer(head, optionsOf(ledger, { policy })).round(signal)
+    const after = await newestCheckpoint(ledger.database.app)
+    assert.deepEqual([before?.witnesses, after?.witnesses, after?.note], [2, 2, before?.note])
   })
 
   test('a record anchors where there are no witnesses, and what it holds is kept', async (t) => {

@@ -2,13 +2,15 @@
 //
 // Promises: what is signed was read back from storage and hashed again; a checkpoint is at most `everyMs` and one round
 // behind while the log moves; the signer gets a proof from what it signed last. FatalError when the storage, the signer or
-// an anchor contradicts: the leader stops appending. A signer or anchor that is away is asked again.
+// an anchor contradicts: the leader stops appending. A signer or anchor that is away is asked again, also
+// when the log does not move.
 // A crash leaves a head that the signer knows and the database does not: the next leader asks and signs from there.
 import type { Database } from '../db/client.ts'
 import { FatalError, RetryableError, errorMessage } from '../domain/errors.ts'
 import type { Anchor, AnchorOutcome } from '../ledger/anchor/anchor.ts'
 import { sameBytes, toHex } from '../ledger/bytes.ts'
 import { formatNote, parseNote, verifyNote } from '../ledger/note/note.ts'
+import type { NoteSignature } from '../ledger/note/note.ts'
 import type { Policy } from '../ledger/note/policy.ts'
 import { readEntries } from '../ledger/read-ledger.ts'
 import type { LedgerSigner } from '../ledger/signer/signer.ts'
@@ -74,14 +76,15 @@ export function createCheckpointer(
   const submittedMs = new Map<Anchor, number>()
   /** The tree as read back from storage, up to what was signed. */
   let stored: Frontier | undefined
-  /** The newest size of which note and signatures are in the database. */
-  let keptSize = 0
+  /** The newest that was signed and is kept; who has taken it already is not asked again. */
+  let current: Kept | undefined
 
   const sign = async (): Promise<Signed | undefined> => {
     const size = await storedSize(db)
-    if (size === keptSize) return undefined
+    if (size === current?.size) return undefined
     const old = await signer.head(head.log)
-    if (old === undefined && (await newestCheckpoint(db, { origin: head.log })) !== undefined)
+    const newest = await newestCheckpoint(db, { origin: head.log })
+    if (old === undefined && newest !== undefined)
       throw new FatalError(
         `the signer has forgotten what it signed of ${head.log}: see ledger signer --adopt`,
       )
@@ -104,19 +107,20 @@ export function createCheckpointer(
       origin: head.log,
       size,
       root,
-      note: answer.note,
+      // A process before this one may have gathered cosignatures of it.
+      note: withSignatures(answer.note, signaturesOf(newest, answer.note)),
       prove: (asked) => prover.consistency(asked, size),
       rootAt: (asked) => prover.rootAt(asked),
     }
   }
 
-  const put = async (signed: Signed, note: string, anchors: KeptAnchor[]) => {
+  const put = async (kept: Kept, anchors: KeptAnchor[]) => {
+    const { origin, size, note } = kept
     const witnesses = cosigners(note, options.policy)
     const hasWitnesses = (options.policy?.witnesses.length ?? 0) > 0
     const anchored = hasWitnesses
       ? options.policy?.isQuorum(witnesses) === true
       : anchors.length > 0
-    const { origin, size } = signed
     const nowMs = clock()
     await putCheckpoint(db, {
       epoch: head.epoch,
@@ -128,25 +132,37 @@ export function createCheckpointer(
       anchors,
       nowMs,
     })
-    keptSize = size
+    current = kept
     options.onSigned({ size, atMs: nowMs, witnesses: witnesses.size, anchored })
   }
 
   return {
     async round(signal) {
       const signed = await sign()
-      if (signed === undefined) return
-      await put(signed, signed.note, [])
+      if (signed !== undefined) await put({ ...signed, takenBy: new Set() }, [])
+      if (current === undefined) return
+      const { takenBy } = current
       const due = options.anchors.filter(
-        (anchor) => clock() - (submittedMs.get(anchor) ?? 0) >= anchor.everyMs,
+        (anchor) =>
+          !takenBy.has(anchor) && clock() - (submittedMs.get(anchor) ?? 0) >= anchor.everyMs,
       )
       if (due.length === 0) return
+      const head = current
       const outcomes = await Promise.all(
-        due.map(async (anchor) => ({ anchor, outcome: await submit(anchor, signed, signal) })),
+        due.map(async (anchor) => ({ anchor, outcome: await submit(anchor, head, signal) })),
       )
-      const taken = await judge(outcomes, { signed, log: options.log, signal })
+      const taken = await judge(outcomes, { signed: head, log: options.log, signal })
+      if (taken.length === 0) return
       for (const { anchor } of taken) submittedMs.set(anchor, clock())
-      if (taken.length > 0) await put(signed, withSignatures(signed.note, taken), taken.map(keptOf))
+      const signatures = taken.flatMap(({ outcome }) => outcome.signature ?? [])
+      await put(
+        {
+          ...head,
+          note: withSignatures(head.note, signatures),
+          takenBy: new Set([...takenBy, ...taken.map(({ anchor }) => anchor)]),
+        },
+        taken.map(keptOf),
+      )
     },
   }
 }
@@ -159,6 +175,7 @@ type Signed = {
   prove: (old: number) => Promise<Uint8Array[]>
   rootAt: (size: number) => Promise<Uint8Array>
 }
+type Kept = Signed & { takenBy: ReadonlySet<Anchor> }
 type Taken = { anchor: Anchor; outcome: Extract<AnchorOutcome, { kind: 'anchored' }> }
 
 /** Where the signer stands; its root must be that of the stored entries (the vetting found it so). */
@@ -249,11 +266,21 @@ async function confirmConflict(
     )
 }
 
-function withSignatures(note: string, taken: readonly Taken[]): string {
+/** Those of a kept note, when it is of the very text that was signed now. */
+function signaturesOf(kept: { note: string } | undefined, note: string): NoteSignature[] {
+  const parsed = kept && parseNote(kept.note)
+  return parsed !== undefined && parsed.text === parseNote(note)?.text ? parsed.signatures : []
+}
+
+/** The note with these signatures too; of one key the newer stays, and the log's own is its first. */
+function withSignatures(note: string, more: readonly NoteSignature[]): string {
   const parsed = parseNote(note)
   if (parsed === undefined) throw new FatalError('the signer gave something that is no note')
-  const more = taken.flatMap(({ outcome }) => outcome.signature ?? [])
-  return formatNote({ ...parsed, signatures: [...parsed.signatures, ...more] })
+  const keyOf = ({ name, keyId }: NoteSignature) => `${name} ${keyId}`
+  const [own, ...others] = parsed.signatures
+  const all = new Map([...others, ...more].map((one) => [keyOf(one), one]))
+  if (own !== undefined) all.delete(keyOf(own))
+  return formatNote({ ...parsed, signatures: [...(own ? [own] : []), ...all.values()] })
 }
 
 function cosigners(note: string, policy: Policy | undefined) {
