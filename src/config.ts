@@ -2,6 +2,8 @@
 // so that a typing error cannot switch a safety setting off. Pure: the environment and the files come in as parameters.
 import { readLedgerConfig } from './config-ledger.ts'
 import type { LedgerConfig } from './config-ledger.ts'
+import { readHma } from './config-hma.ts'
+import type { HmaConfig } from './config-hma.ts'
 import { evidenceSettings, readEvidence } from './config-evidence.ts'
 import type { EvidenceConfig } from './config-evidence.ts'
 import { modes } from './domain/bank.ts'
@@ -77,6 +79,31 @@ export const settings = {
     help: 'Address of the private listener (health, metrics). Keep it private.',
   },
   BLOBWATCH_PRIVATE_PORT: { fallback: '2596', help: 'Its port.' },
+  BLOBWATCH_API_REQUESTS_PER_SECOND: {
+    fallback: '200',
+    help: 'Requests a second of one API key in this process, where the key has no rate of its own; twice as many in a burst.',
+  },
+  BLOBWATCH_HMA_PORT: {
+    help: "Port of the listener that answers Meta's HMA clients without a key; HMA itself has 5100. Not set: there is none, and HMA's paths need a key on the private listener.",
+  },
+  BLOBWATCH_HMA_HOST: {
+    fallback: '127.0.0.1',
+    help: 'Its address. Anything but loopback needs BLOBWATCH_HMA_NETWORKS.',
+  },
+  BLOBWATCH_HMA_SOCKET: {
+    help: 'Path of a unix socket to serve the same on, instead of a port.',
+  },
+  BLOBWATCH_HMA_NETWORKS: {
+    help: 'Networks that may use it, with commas between them (10.1.0.0/16). Not set: this machine only. A request that came through a proxy is refused.',
+  },
+  BLOBWATCH_HMA_WRITE: {
+    fallback: 'off',
+    help: 'on: its clients may change banks too, as the principal hma.',
+  },
+  BLOBWATCH_HMA_ROLES: {
+    fallback: 'hasher,matcher,curator',
+    help: "Which of HMA's roles this process answers, with commas between them.",
+  },
   BLOBWATCH_TAKEDOWNS_PER_DAY: {
     fallback: '200',
     help: 'Takedowns released in any 24 hours; the rest waits.',
@@ -194,6 +221,8 @@ export type Config = {
   publicUrl: string | undefined
   publicListener: { host: string; port: number }
   privateListener: { host: string; port: number }
+  apiRequestsPerSecond: number
+  hma: HmaConfig
   limits: {
     takedownsPerDay: number
     labelsPerDay: number
@@ -299,6 +328,8 @@ function readConfig(read: ReturnType<typeof reader>, problems: string[]): Config
       host: read.required('BLOBWATCH_PRIVATE_HOST'),
       port: read.integer('BLOBWATCH_PRIVATE_PORT', 0, 65_535),
     },
+    apiRequestsPerSecond: read.integer('BLOBWATCH_API_REQUESTS_PER_SECOND', 1, 1_000_000),
+    hma: readHma(read, problems),
     limits: {
       takedownsPerDay: read.integer('BLOBWATCH_TAKEDOWNS_PER_DAY', 0, 1_000_000),
       labelsPerDay: read.integer('BLOBWATCH_LABELS_PER_DAY', 0, 1_000_000),

@@ -1,4 +1,5 @@
 // The two listeners: public (webhook, label stream, did.json) and private (health, metrics).
+import { openApis } from './api/open-apis.ts'
 import { createPrivateApp } from './http/private-app.ts'
 import { createPublicApp } from './http/public-app.ts'
 import { listen } from './http/listener.ts'
@@ -11,6 +12,9 @@ import type { RequestKind } from './telemetry/events.ts'
 import { createWebhookApp } from './sources/webhook.ts'
 import { addLabelEndpoints } from './xrpc/label-endpoints.ts'
 import { createXrpc } from './xrpc/create-xrpc.ts'
+
+/** What a form adds to the picture that it carries. */
+const uploadSlackBytes = 1024 * 1024
 
 export async function openListeners(parts: Parts, health: Health) {
   const { config, telemetry } = parts
@@ -46,12 +50,17 @@ export async function openListeners(parts: Parts, health: Health) {
       ...(parts.signer && { xrpc }),
     }),
   )
+  const apis = stack.use(openApis({ parts, health, onError }))
   const privateListener = stack.use(
     await listen({
       ...config.privateListener,
       setting: 'BLOBWATCH_PRIVATE_PORT',
+      onAnswer: ({ ms, status }) =>
+        telemetry.requestEnded({ kind: 'api', ms, failed: status >= 500 }),
       hono: createPrivateApp({
         version,
+        bodyBytesMax: config.blobBytesMax + uploadSlackBytes,
+        mounts: [{ path: '/api/v1', app: apis.v1 }],
         readiness: createReadiness({ checks: health.checks, clock: parts.clock }),
         metrics: async () => {
           telemetry.measured({ blobwatch_label_subscribers: endpoints.subscribers() })

@@ -5,12 +5,22 @@ import { ask, callStep } from '../db/client.ts'
 import { UsageError } from '../domain/errors.ts'
 import { principalId } from '../steps/withdraw.ts'
 
+/**
+ * What a key opens. `scan`: hash. `match:read`: what matches, and nothing of how near: distances let a caller walk towards
+ * a bank's hash, so they need `match:distance`. `act`: ask for actions. `admin` has them all.
+ */
 export const keyScopes = [
   'scan',
   'match:read',
+  'match:distance',
+  'blob:read',
+  'act',
+  'report',
   'bank:read',
   'bank:write',
-  'action',
+  'case:read',
+  'case:decide',
+  'ledger:read',
   'export',
   'admin',
 ] as const
@@ -20,6 +30,10 @@ export type KeyRow = {
   id: string
   name: string
   scopes: string[]
+  /** CIDR; null: from anywhere. */
+  networks: string[] | null
+  /** null: as the settings say. */
+  requestsPerSecond: number | null
   createdAt: Date
   expiresAt: Date | null
   lastUsedAt: Date | null
@@ -63,7 +77,7 @@ export async function listKeys(
   return ask(
     'list the keys',
     db<KeyRow[]>`
-      select k.id, p.name, k.scopes, k.created_at as "createdAt", k.expires_at as "expiresAt",
+      select k.id, p.name, k.scopes, k.networks, k.requests_per_second as "requestsPerSecond", k.created_at as "createdAt", k.expires_at as "expiresAt",
         k.last_used_at as "lastUsedAt", k.revoked_at as "revokedAt"
       from api_key k join principal p on p.id = k.principal
       order by k.revoked_at is not null, k.created_at desc, k.id limit ${options.limit} offset ${options.offset}`,
@@ -80,6 +94,8 @@ export async function changeKey(
         secretSha256: string
         scopes: KeyScope[]
         owner: number
+        networks?: string[]
+        requestsPerSecond?: number
         expiresAtMs?: number
       }
     | { op: 'revoke'; id: string }
@@ -92,4 +108,32 @@ export async function changeKey(
     ...(expires !== undefined && { expiresAt: new Date(expires) }),
     now: new Date(nowMs),
   })
+}
+
+export type StoredKey = {
+  id: string
+  secretSha256: Buffer
+  principal: number
+  name: string
+  scopes: string[]
+  networks: string[] | null
+  requestsPerSecond: number | null
+  expiresAt: Date | null
+  revokedAt: Date | null
+}
+
+/** As whoever checks a key needs it; undefined: there is none of that id. */
+export async function readKey(db: Database, id: string): Promise<StoredKey | undefined> {
+  const [row] = await ask(
+    'read a key',
+    db<StoredKey[]>`
+      select k.id, k.secret_sha256 as "secretSha256", k.principal, p.name, k.scopes, k.networks,
+        k.requests_per_second as "requestsPerSecond", k.expires_at as "expiresAt", k.revoked_at as "revokedAt"
+      from api_key k join principal p on p.id = k.principal where k.id = ${id}`,
+  )
+  return row
+}
+
+export async function tellUsed(db: Database, ids: string[], nowMs: number): Promise<void> {
+  await callStep(db, 'used_keys_v1', { ids, now: new Date(nowMs) })
 }

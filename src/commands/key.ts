@@ -11,6 +11,7 @@ import {
   serviceNamed,
 } from '../cases/api-keys.ts'
 import type { KeyRow } from '../cases/api-keys.ts'
+import { parseNetworks } from '../api/networks.ts'
 import { UsageError } from '../domain/errors.ts'
 import type { Io } from './io.ts'
 import { withExamples } from './examples.ts'
@@ -18,10 +19,16 @@ import { printJson, printTable, shortTime } from './output.ts'
 import type { Column } from './output.ts'
 import { addPaging, onPage, parsePage, tellMore } from './paging.ts'
 import type { PageOptions } from './paging.ts'
-import { parseDuration, parseList } from './parse.ts'
+import { parseDuration, parseList, parseWhole } from './parse.ts'
 import { withSession } from './session.ts'
 
-type CreateOptions = { scope: string; expires?: string; json?: boolean }
+type CreateOptions = {
+  scope: string
+  expires?: string
+  network?: string[]
+  rate?: string
+  json?: boolean
+}
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 
@@ -34,9 +41,14 @@ export function addKey(program: Command, io: Io): void {
       .argument('<NAME>', 'the service that will use it; it is named in the ledger')
       .requiredOption('--scope <LIST>', `with commas: ${keyScopes.join(', ')}`)
       .option('--expires <SPAN>', 'how long it is good for (90d); without it until revoked')
+      .option('--network <CIDR...>', 'only from there: 10.0.0.0/8; never through a proxy')
+      .option('--rate <N>', 'requests a second; without it BLOBWATCH_API_REQUESTS_PER_SECOND')
       .option('--json', 'print the result as JSON')
       .action((name: string, options: CreateOptions) => runCreate(io, name, options)),
-    ['key create uploader --scope scan,match:read --expires 90d'],
+    [
+      'key create uploader --scope scan,match:read --expires 90d',
+      'key create appview --scope blob:read --network 10.1.0.0/16 --rate 5000',
+    ],
   )
   const list = command
     .command('list')
@@ -47,7 +59,7 @@ export function addKey(program: Command, io: Io): void {
   withExamples(
     command
       .command('revoke')
-      .description('end a key; in force at once')
+      .description('end a key; in force within a second')
       .argument('<ID>', 'the part after mk_')
       .option('--json', 'print the result as JSON')
       .action((id: string, options: { json?: boolean }) => runRevoke(io, id, options)),
@@ -62,6 +74,12 @@ async function runCreate(io: Io, name: string, options: CreateOptions): Promise<
   if (!namePattern.test(name)) {
     throw new UsageError('a service name is letters, digits, dots, hyphens and underscores')
   }
+  const bound = options.network
+  if (bound !== undefined) parseNetworks(bound)
+  const requestsPerSecond =
+    options.rate === undefined
+      ? undefined
+      : parseWhole(options.rate, '--rate', { min: 1, max: 1_000_000 })
   await withSession(io, async (session) => {
     const nowMs = session.nowMs()
     const { id, key, secretSha256 } = makeKey(randomBytes(idBytes + secretBytes))
@@ -72,12 +90,15 @@ async function runCreate(io: Io, name: string, options: CreateOptions): Promise<
       secretSha256,
       scopes,
       owner: await serviceNamed(session.db, name, nowMs),
+      ...(bound !== undefined && { networks: bound }),
+      ...(requestsPerSecond !== undefined && { requestsPerSecond }),
       ...(expiresAtMs !== undefined && { expiresAtMs }),
       principal: await session.principal(),
       nowMs,
     })
     const expiresAt = expiresAtMs === undefined ? null : new Date(expiresAtMs)
-    if (options.json === true) printJson(io, { id, name, scopes, expiresAt, key })
+    if (options.json === true)
+      printJson(io, { id, name, scopes, networks: bound, requestsPerSecond, expiresAt, key })
     else {
       io.out(key)
       io.err(
@@ -110,7 +131,7 @@ async function runRevoke(io: Io, id: string, options: { json?: boolean }): Promi
       nowMs: session.nowMs(),
     })
     if (options.json === true) printJson(io, { id, revoked: true })
-    else io.out(`key ${id} revoked: it opens nothing from now on.`)
+    else io.out(`key ${id} revoked: within a second it opens nothing any more.`)
   })
 }
 
@@ -118,6 +139,7 @@ const columns: Column<KeyRow>[] = [
   { head: 'id', cell: (row) => row.id },
   { head: 'service', cell: (row) => row.name },
   { head: 'scopes', cell: (row) => row.scopes.join(', ') },
+  { head: 'from', cell: (row) => row.networks?.join(', ') ?? 'anywhere' },
   { head: 'made', cell: (row) => shortTime(row.createdAt) },
   { head: 'expires', cell: (row) => shortTime(row.expiresAt) || 'never' },
   { head: 'last used', cell: (row) => shortTime(row.lastUsedAt) || 'never' },

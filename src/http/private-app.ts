@@ -7,6 +7,10 @@ import type { Readiness } from './readiness.ts'
 
 export const privateBodyBytesMax = 1024 * 1024
 
+/** An app may ask for variables that it sets itself. */
+// oxlint-disable-next-line no-explicit-any
+export type MountedApp = Hono<any>
+
 export function createPrivateApp(options: {
   version: string
   readiness: () => Promise<Readiness>
@@ -14,7 +18,7 @@ export function createPrivateApp(options: {
   metrics: () => Promise<{ contentType: string; body: string }>
   /** Of every route, mounted ones included. */
   bodyBytesMax?: number
-  mounts?: { path: string; app: Hono }[]
+  mounts?: { path: string; app: MountedApp }[]
   onError: OnAppError
 }): App {
   const { version } = options

@@ -33,9 +33,26 @@ export function addBasics(app: App, onError: OnAppError): void {
   })
 }
 
-export function problem(context: Context, status: number): Response {
+/**
+ * `detail`: a sentence about this request, never a value that was sent. `code`: a word for programs that stays the same
+ * between versions. `extra`: more members.
+ */
+export function problem(
+  context: Context,
+  status: number,
+  about: { detail?: string; code?: string; extra?: Record<string, unknown> } = {},
+): Response {
   const requestId: unknown = context.get('requestId')
-  const body = { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, requestId }
+  const { detail, code, extra } = about
+  const body = {
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    ...(detail !== undefined && { detail }),
+    ...(code !== undefined && { code }),
+    requestId,
+    ...extra,
+  }
   return new Response(JSON.stringify(body), {
     status,
     headers: { 'content-type': 'application/problem+json' },

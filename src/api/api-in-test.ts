@@ -1,0 +1,83 @@
+// A started service with its listeners on a real Postgres, and keys for it: what a contract test of an API talks to.
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { changeKey, idBytes, makeKey, secretBytes, serviceNamed } from '../cases/api-keys.ts'
+import type { KeyScope } from '../cases/api-keys.ts'
+import { parseConfig } from '../config.ts'
+import { describeAddress } from '../db/address.ts'
+import { build } from '../service.ts'
+import type { Service } from '../service.ts'
+import { ensureRoom } from '../service-database.ts'
+import { principalId } from '../steps/withdraw.ts'
+import { createLog } from '../telemetry/log.ts'
+import { testDatabase } from '../testing/database.ts'
+import type { TestDatabase } from '../testing/database.ts'
+
+export type ApiInTest = {
+  database: TestDatabase
+  service: Service
+  /** Of the private listener, without a slash at the end. */
+  url: string
+  publicUrl: string
+  /** What the service logged, warnings and worse. */
+  lines: string[]
+  /** A person who may decide and change banks. */
+  person: number
+  key(scopes: KeyScope[], limits?: KeyLimits): Promise<string>
+  /** With a key: `fetch` for a path of the private listener. */
+  ask(path: string, options: RequestInit & { key: string }): Promise<Response>
+}
+
+type KeyLimits = {
+  networks?: string[]
+  requestsPerSecond?: number
+  expiresAtMs?: number
+  name?: string
+}
+
+export async function apiInTest(
+  t: Pick<TestContext, 'after'>,
+  settings: Record<string, string> = {},
+): Promise<ApiInTest> {
+  const dir = await mkdtemp(join(tmpdir(), 'blobwatch-api-'))
+  t.after(() => rm(dir, { recursive: true, force: true }))
+  const database = await testDatabase(t)
+  await ensureRoom(database.owner, Date.now())
+  const env = {
+    BLOBWATCH_DATA_DIR: dir,
+    BLOBWATCH_DATABASE_URL: describeAddress(database.appAddress),
+    BLOBWATCH_DATABASE_OWNER_URL: describeAddress(database.ownerAddress),
+    BLOBWATCH_PUBLIC_PORT: '0',
+    BLOBWATCH_PRIVATE_PORT: '0',
+    BLOBWATCH_DISK_FREE_MB_MIN: '0',
+    BLOBWATCH_DECODER_SLOTS: '1',
+    ...settings,
+  }
+  const config = parseConfig(env, (path) => assert.fail(`nothing is read from ${path}`))
+  const lines: string[] = []
+  const destination = { write: (line: string) => void lines.push(line) }
+  const service = await build(config, { log: createLog({ level: 'warn', destination }) })
+  t.after(() => service[Symbol.asyncDispose]())
+  const { publicUrl, privateUrl: url } = await service.start()
+  const nowMs = Date.now()
+  const person = await principalId(database.app, { kind: 'person', name: 'tester', nowMs })
+  return {
+    ...{ database, service, url, publicUrl, lines, person },
+    async key(scopes, { name = 'client', ...limits } = {}) {
+      const { id, key, secretSha256 } = makeKey(randomBytes(idBytes + secretBytes))
+      const owner = await serviceNamed(database.app, name, nowMs)
+      const made = { id, secretSha256, scopes, owner, ...limits }
+      await changeKey(database.app, { op: 'create', ...made, principal: person, nowMs })
+      return key
+    },
+    ask(path, { key, ...init }) {
+      const headers = new Headers(init.headers)
+      headers.set('authorization', `Bearer ${key}`)
+      return fetch(`${url}${path}`, { ...init, headers })
+    },
+  }
+}

@@ -1,0 +1,111 @@
+// Keys as callers send them, held against the database: `Authorization: Bearer mk_<id>_<secret>`.
+//
+// Promises: a revoked or expired key opens nothing a second later in every process; what is compared is a digest, in
+// constant time, also where there is no such key; the database is asked once a second for a key, however often it is used.
+// While the database is away, keys of the last minute go on. The time of last use is written at most once a minute.
+import { timingSafeEqual } from 'node:crypto'
+import { hashSecret } from '../cases/api-keys.ts'
+import type { KeyScope, StoredKey } from '../cases/api-keys.ts'
+import type { Clock } from '../domain/ports.ts'
+import type { Access } from './access.ts'
+import { parseNetworks } from './networks.ts'
+import type { Networks } from './networks.ts'
+
+export const keyRingLimits = {
+  freshMs: 1_000,
+  staleMs: 60_000,
+  keysMax: 10_000,
+  usedEveryMs: 60_000,
+} as const
+
+export type Opened =
+  | { kind: 'open'; keyId: string; requestsPerSecond: number | undefined; access: Access }
+  | { kind: 'refused'; reason: 'key' | 'network' }
+
+export type KeyRing = AsyncDisposable & {
+  /** `header`: of the request, whatever it is. Throws RetryableError when the database is away and the key is not known. */
+  open(header: string | undefined, from: { address: string; isForwarded: boolean }): Promise<Opened>
+}
+
+type Known = { readMs: number; key: Promise<Held | undefined> }
+type Held = StoredKey & { bound: Networks | undefined; access: Access }
+
+const shape = /^Bearer mk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/i
+const nobody = Buffer.alloc(32)
+
+export function createKeyRing(options: {
+  clock: Clock
+  /** undefined: there is none. */
+  read: (id: string) => Promise<StoredKey | undefined>
+  used: (ids: string[], nowMs: number) => Promise<void>
+  onError: (error: unknown) => void
+}): KeyRing {
+  const { clock } = options
+  const known = new Map<string, Known>()
+  const used = new Set<string>()
+  const telling = setInterval(() => void tell(), keyRingLimits.usedEveryMs)
+  telling.unref()
+
+  const tell = async () => {
+    const ids = [...used]
+    used.clear()
+    if (ids.length === 0) return
+    await options.used(ids, clock()).catch((error: unknown) => options.onError(error))
+  }
+  const lookUp = async (id: string): Promise<Held | undefined> => {
+    const before = known.get(id)
+    if (before !== undefined && clock() - before.readMs < keyRingLimits.freshMs) return before.key
+    const key = options.read(id).then(
+      (row) => row && held(row),
+      (error: unknown) => {
+        if (before === undefined || clock() - before.readMs > keyRingLimits.staleMs) throw error
+        return before.key
+      },
+    )
+    known.delete(id)
+    known.set(id, { readMs: clock(), key })
+    key.catch(() => known.delete(id))
+    for (const oldest of known.keys()) {
+      if (known.size <= keyRingLimits.keysMax) break
+      known.delete(oldest)
+    }
+    return key
+  }
+  return {
+    async open(header, { address, isForwarded }) {
+      const [, id, secret] = shape.exec(header ?? '') ?? []
+      if (id === undefined || secret === undefined) return { kind: 'refused', reason: 'key' }
+      const key = await lookUp(id.toLowerCase())
+      const digest = Buffer.from(hashSecret(secret), 'hex')
+      const isRight = timingSafeEqual(digest, key?.secretSha256 ?? nobody)
+      if (key === undefined || !isRight || !isLive(key, clock()))
+        return { kind: 'refused', reason: 'key' }
+      if (key.bound !== undefined && (isForwarded || !key.bound.has(address)))
+        return { kind: 'refused', reason: 'network' }
+      used.add(key.id)
+      const requestsPerSecond = key.requestsPerSecond ?? undefined
+      return { kind: 'open', keyId: key.id, requestsPerSecond, access: key.access }
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(telling)
+      await tell()
+    },
+  }
+}
+
+function held(row: StoredKey): Held {
+  return {
+    ...row,
+    bound: row.networks === null ? undefined : parseNetworks(row.networks),
+    access: {
+      principal: row.principal,
+      name: row.name,
+      // Written by `key create`, which knows the scopes; one of a later version opens nothing here.
+      scopes: new Set(row.scopes as KeyScope[]),
+    },
+  }
+}
+
+function isLive({ expiresAt, revokedAt }: StoredKey, nowMs: number): boolean {
+  return revokedAt === null && (expiresAt === null || nowMs < expiresAt.getTime())
+}

@@ -1,0 +1,29 @@
+// Joins the APIs with what they need of the service, for the listeners.
+import type { Parts } from '../service.ts'
+import { readKey, tellUsed } from '../cases/api-keys.ts'
+import type { OnAppError } from '../http/problem.ts'
+import type { Health } from '../service-health.ts'
+import { createKeyRing } from './key-ring.ts'
+import { createRateLimits } from './rate-limits.ts'
+import { createV1App } from './v1/app.ts'
+import type { ApiApp } from './v1/app.ts'
+
+/** What every group of routes may take from. */
+export type ApiParts = { parts: Parts; health: Health; onError: OnAppError }
+
+export function openApis(given: ApiParts): AsyncDisposable & { v1: ApiApp } {
+  const { parts, onError } = given
+  const { db, clock } = parts
+  const keys = createKeyRing({
+    clock,
+    read: (id) => readKey(db, id),
+    used: (ids, nowMs) => tellUsed(db, ids, nowMs),
+    onError: (error) => parts.telemetry.failed({ kind: 'api', error }),
+  })
+  const limits = createRateLimits({
+    clock,
+    requestsPerSecond: parts.config.apiRequestsPerSecond,
+  })
+  const v1 = createV1App({ keys, limits, routes: [], onError })
+  return { v1, [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose]() }
+}
