@@ -24,17 +24,21 @@ export type HmaInTest = ApiInTest & {
   /** On the listener without keys. A plain object goes as JSON, FormData as it is. */
   hma: Ask
   /** The same on the private listener. */
-  keyed(key: string): Ask
+  keyed: (key: string) => Ask
   files: Record<string, { type?: string; bytes: Uint8Array }>
-  bank(name: string, policy?: Partial<BankPolicy>, more?: { confidential?: boolean }): Promise<void>
+  bank: (
+    name: string,
+    policy?: Partial<BankPolicy>,
+    more?: { confidential?: boolean },
+  ) => Promise<void>
   /** Live in every process of the test when this returns. */
-  content(
+  content: (
     bank: string,
     signals: NewSignal[],
     words?: { note?: string; metadata?: object },
-  ): Promise<number>
+  ) => Promise<number>
   /** Whatever is committed now is matched. */
-  settled(): Promise<void>
+  settled: () => Promise<void>
 }
 
 export async function hmaInTest(
@@ -85,7 +89,7 @@ export function sharedWorld(settings: Record<string, string> = {}): { now: HmaIn
   const shared = { now: undefined as unknown as HmaInTest }
   before(async () => {
     const t = { after: (clean: () => unknown) => void cleaning.push(clean) }
-    shared.now = await hmaInTest(t as Pick<TestContext, 'after'>, settings)
+    shared.now = await hmaInTest(t, settings)
   })
   after(async () => {
     for (const clean of cleaning.toReversed()) await clean()
