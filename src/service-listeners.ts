@@ -1,5 +1,10 @@
-// The two listeners: public (webhook, label stream, did.json) and private (health, metrics).
+// The listeners: public (webhook, label stream, did.json), private (health, metrics, APIs), and one for HMA's clients where
+// the settings name it.
+import { hmaPrincipal } from './api/hma/doors.ts'
+import { mountHma } from './api/hma/mount.ts'
 import { openApis } from './api/open-apis.ts'
+import type { Apis } from './api/open-apis.ts'
+import { serviceNamed } from './cases/api-keys.ts'
 import { createPrivateApp } from './http/private-app.ts'
 import { createPublicApp } from './http/public-app.ts'
 import { listen } from './http/listener.ts'
@@ -60,7 +65,10 @@ export async function openListeners(parts: Parts, health: Health) {
       hono: createPrivateApp({
         version,
         bodyBytesMax: config.blobBytesMax + uploadSlackBytes,
-        mounts: [{ path: '/api/v1', app: apis.v1 }],
+        mounts: [
+          { path: '/api/v1', app: apis.v1 },
+          { path: '/', app: mountHma(apis.hma) },
+        ],
         readiness: createReadiness({ checks: health.checks, clock: parts.clock }),
         metrics: async () => {
           telemetry.measured({ blobwatch_label_subscribers: endpoints.subscribers() })
@@ -70,12 +78,28 @@ export async function openListeners(parts: Parts, health: Health) {
       }),
     }),
   )
+  const hmaListener = await openHma(parts, apis)
+  if (hmaListener !== undefined) stack.use(hmaListener)
   const kept = stack.move()
   return {
     publicUrl: publicListener.url,
     privateUrl: privateListener.url,
+    hmaUrl: hmaListener?.url,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
+}
+
+async function openHma({ config, db, clock, telemetry }: Parts, apis: Apis) {
+  const { listener } = config.hma
+  if (listener === undefined) return undefined
+  const principal = await serviceNamed(db, hmaPrincipal, clock())
+  return listen({
+    ...listener,
+    setting: 'socket' in listener ? 'BLOBWATCH_HMA_SOCKET' : 'BLOBWATCH_HMA_PORT',
+    onAnswer: ({ ms, status }) =>
+      telemetry.requestEnded({ kind: 'api', ms, failed: status >= 500 }),
+    hono: apis.keylessHma(principal),
+  })
 }
 
 function requestKind(path: string): RequestKind {

@@ -39,10 +39,13 @@ export type ServiceOverrides = {
 
 export type Parts = Awaited<ReturnType<typeof makeParts>>
 
+/** `hmaUrl`: of the listener without keys, where there is one. */
+export type ServiceUrls = { publicUrl: string; privateUrl: string; hmaUrl: string | undefined }
+
 export type Service = AsyncDisposable & {
   parts: Parts
   /** Opens the listeners and starts the loops. */
-  start(): Promise<{ publicUrl: string; privateUrl: string }>
+  start(): Promise<ServiceUrls>
   /** Settles when a part failed for good; rejects with what failed. The process should then stop. */
   failed: Promise<never>
 }
@@ -67,7 +70,8 @@ export async function build(
       const health = createHealth(parts)
       kept.use(startRoles(parts, { health, onFatal: (error) => failure.reject(error) }))
       const listeners = kept.use(await openListeners(parts, health))
-      return { publicUrl: listeners.publicUrl, privateUrl: listeners.privateUrl }
+      const { publicUrl, privateUrl, hmaUrl } = listeners
+      return { publicUrl, privateUrl, hmaUrl }
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }

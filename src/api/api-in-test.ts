@@ -23,6 +23,8 @@ export type ApiInTest = {
   /** Of the private listener, without a slash at the end. */
   url: string
   publicUrl: string
+  /** Of the listener for HMA's clients; '' where there is none. */
+  hmaUrl: string
   /** What the service logged, warnings and worse. */
   lines: string[]
   /** A person who may decide and change banks. */
@@ -64,11 +66,11 @@ export async function apiInTest(
   const lines: string[] = []
   const destination = { write: (line: string) => void lines.push(line) }
   const service = stack.use(await build(config, { log: createLog({ level: 'warn', destination }) }))
-  const { publicUrl, privateUrl: url } = await service.start()
+  const { publicUrl, privateUrl: url, hmaUrl = '' } = await service.start()
   const nowMs = Date.now()
   const person = await principalId(database.app, { kind: 'person', name: 'tester', nowMs })
   return {
-    ...{ database, service, url, publicUrl, lines, person },
+    ...{ database, service, url, publicUrl, hmaUrl, lines, person },
     async key(scopes, { name = 'client', ...limits } = {}) {
       const { id, key, secretSha256 } = makeKey(randomBytes(idBytes + secretBytes))
       const owner = await serviceNamed(database.app, name, nowMs)

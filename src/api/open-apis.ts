@@ -3,6 +3,10 @@ import type { Parts } from '../service.ts'
 import { readKey, tellUsed } from '../cases/api-keys.ts'
 import type { OnAppError } from '../http/problem.ts'
 import type { Health } from '../service-health.ts'
+import { keyAccess } from './access.ts'
+import { createHmaApp, hmaRoutes } from './hma/app.ts'
+import type { HmaApp } from './hma/app.ts'
+import { doorWithKeys, doorWithoutKeys } from './hma/doors.ts'
 import { createKeyRing } from './key-ring.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { createV1App } from './v1/app.ts'
@@ -11,7 +15,15 @@ import type { ApiApp } from './v1/app.ts'
 /** What every group of routes may take from. */
 export type ApiParts = { parts: Parts; health: Health; onError: OnAppError }
 
-export function openApis(given: ApiParts): AsyncDisposable & { v1: ApiApp } {
+export type Apis = AsyncDisposable & {
+  v1: ApiApp
+  /** HMA's paths, with keys. */
+  hma: HmaApp
+  /** The same without keys, in the name of that principal: for a listener of its own. */
+  keylessHma: (principal: number) => HmaApp
+}
+
+export function openApis(given: ApiParts): Apis {
   const { parts, onError } = given
   const { db, clock } = parts
   const keys = createKeyRing({
@@ -25,5 +37,12 @@ export function openApis(given: ApiParts): AsyncDisposable & { v1: ApiApp } {
     requestsPerSecond: parts.config.apiRequestsPerSecond,
   })
   const v1 = createV1App({ keys, limits, routes: [], onError })
-  return { v1, [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose]() }
+  const routes = hmaRoutes(parts)
+  return {
+    v1,
+    hma: createHmaApp({ routes, door: doorWithKeys(keyAccess({ keys, limits })), onError }),
+    keylessHma: (principal) =>
+      createHmaApp({ routes, door: doorWithoutKeys(parts.config.hma, principal), onError }),
+    [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose](),
+  }
 }

@@ -30,6 +30,7 @@ import { addReport } from './report.ts'
 import { addRestore } from './restore.ts'
 import { addReverse } from './reverse.ts'
 import { addServe } from './serve.ts'
+import { addShadow } from './shadow.ts'
 import { addSimilar } from './similar.ts'
 
 export function createProgram(io: Io): Command {
@@ -81,5 +82,6 @@ export function createProgram(io: Io): Command {
   addRestore(program, io)
   program.commandsGroup('Letting others in:')
   addKey(program, io)
+  addShadow(program, io)
   return program
 }

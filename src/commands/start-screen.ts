@@ -1,12 +1,12 @@
 // The one screen at start: what is watched, what may be done where, what is not configured and what that costs.
 import type { Config } from '../config.ts'
-import type { Parts } from '../service.ts'
+import type { Parts, ServiceUrls } from '../service.ts'
 import { version } from '../version.ts'
 
 export function startScreen(options: {
   config: Config
   parts: Pick<Parts, 'database' | 'bankBook' | 'decoder' | 'identity'>
-  urls: { publicUrl: string; privateUrl: string }
+  urls: ServiceUrls
 }): string {
   const { config, parts, urls } = options
   const rows: [string, string][] = [
@@ -24,6 +24,7 @@ export function startScreen(options: {
     ['decoder', sandboxLine(parts)],
     ['public', `${urls.publicUrl}  (webhook, label stream)`],
     ['private', `${urls.privateUrl}  (/readyz, /metrics)`],
+    ['HMA', hmaLine(config, urls)],
   ]
   const missing = missingLines(config, parts)
   return [
@@ -70,6 +71,12 @@ function sandboxLine({ decoder }: Pick<Parts, 'decoder'>): string {
   return Object.entries(decoder.sandbox())
     .map(([wall, state]) => `${wall} ${state}`)
     .join(', ')
+}
+
+function hmaLine({ hma }: Config, { hmaUrl, privateUrl }: ServiceUrls): string {
+  if (hmaUrl === undefined) return `${privateUrl}  (with keys)`
+  const who = hmaUrl.startsWith('unix:') ? 'its owner and group' : hma.networks.join(', ')
+  return `${hmaUrl}  (without keys, for ${who}; ${hma.mayWrite ? 'reads and changes' : 'reads only'})`
 }
 
 function missingLines(config: Config, parts: Pick<Parts, 'database' | 'identity'>): string[] {

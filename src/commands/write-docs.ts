@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { renderDifferences } from '../api/hma/differences.ts'
 import { renderConfigurationDoc, renderEnvExample } from '../config-doc.ts'
 import { renderCommandsDoc } from './commands-doc.ts'
 import type { Io } from './io.ts'
@@ -24,6 +25,7 @@ export function writtenDocs(): Record<string, string> {
     'docs/operating/commands.md': renderCommandsDoc(createProgram(silent)),
     'docs/operating/configuration.md': renderConfigurationDoc(),
     '.env.example': renderEnvExample(),
+    'docs/hma-differences.md': renderDifferences(),
   }
 }
 

@@ -9,6 +9,7 @@ import { getRequestListener } from '@hono/node-server'
 import type { Server as XrpcServer } from '@atproto/xrpc-server'
 import { UsageError } from '../domain/errors.ts'
 import { allowBrowsers } from './cors.ts'
+import { openSocket } from './unix-socket.ts'
 import { closeWithin } from './close-server.ts'
 import { upgradeTo } from './upgrade.ts'
 
@@ -34,10 +35,14 @@ export const listenerLimits: ListenerLimits = {
   closeMs: 5_000,
 }
 
+/** `socket`: the path of a unix socket, for processes of this machine that its mode lets in. */
+export type ListenPlace = { host: string; port: number } | { socket: string }
+
 export type Listener = AsyncDisposable & {
+  /** Of a unix socket: '' and 0. */
   host: string
   port: number
-  /** `http://host:port`, for people and tests. */
+  /** `http://host:port` or `unix:/path`, for people and tests. */
   url: string
   /** Refuses new connections, lets open requests finish, ends all of it within `closeMs`. Idempotent. */
   close(): Promise<void>
@@ -46,17 +51,17 @@ export type Listener = AsyncDisposable & {
 export type HonoApp = { fetch: (request: Request) => Response | Promise<Response> }
 
 /** `setting`: the variable that holds the port, named in the error. Throws UsageError when it cannot listen. */
-export async function listen(options: {
-  host: string
-  port: number
-  setting: string
-  hono: HonoApp
-  xrpc?: XrpcServer
-  limits?: Partial<ListenerLimits>
-  /** Called after each answer; for counting. */
-  onAnswer?: (answer: { path: string; status: number; ms: number }) => void
-}): Promise<Listener> {
-  const { host, xrpc } = options
+export async function listen(
+  options: ListenPlace & {
+    setting: string
+    hono: HonoApp
+    xrpc?: XrpcServer
+    limits?: Partial<ListenerLimits>
+    /** Called after each answer; for counting. */
+    onAnswer?: (answer: { path: string; status: number; ms: number }) => void
+  },
+): Promise<Listener> {
+  const { xrpc } = options
   const limits = { ...listenerLimits, ...options.limits }
   const server = createServer(
     {
@@ -79,14 +84,13 @@ export async function listen(options: {
       upgradeTo(xrpc, { request, socket, head })
     })
   }
-  const port = await bind(server, options)
+  const place = await bind(server, options)
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
     closing ??= closeWithin({ server, upgraded, deadlineMs: limits.closeMs, ...(xrpc && { xrpc }) })
     return closing
   }
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
-  return { host, port, url, close, [Symbol.asyncDispose]: close }
+  return { ...place, close, [Symbol.asyncDispose]: close }
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
@@ -133,18 +137,24 @@ function isWebSocket(request: IncomingMessage): boolean {
 
 async function bind(
   server: Server,
-  options: { host: string; port: number; setting: string },
-): Promise<number> {
+  options: ListenPlace & { setting: string },
+): Promise<Pick<Listener, 'host' | 'port' | 'url'>> {
+  if ('socket' in options) {
+    await openSocket(server, { path: options.socket, setting: options.setting })
+    return { host: '', port: 0, url: `unix:${options.socket}` }
+  }
+  const { host } = options
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
-  server.listen({ host: options.host, port: options.port, exclusive: true }, resolve)
+  server.listen({ host, port: options.port, exclusive: true }, resolve)
   try {
     await promise
   } catch (error) {
     throw bindError(error, options)
   }
   server.removeListener('error', reject)
-  return (server.address() as AddressInfo).port
+  const { port } = server.address() as AddressInfo
+  return { host, port, url: `http://${host.includes(':') ? `[${host}]` : host}:${port}` }
 }
 
 function bindError(

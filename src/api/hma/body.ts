@@ -1,0 +1,138 @@
+// The bodies of requests: read whole within a size, while all of them together stay within a budget.
+//
+// Promises: a body that says it is too large is refused before a byte of it is read; one that lies is cut; the memory of
+// all open bodies is bounded, and whoever comes beyond that is told to come again.
+import type { Context } from 'hono'
+import { HmaRefusal, refuse, refuseFields, refuseForNow } from './answers.ts'
+
+export const bodyLimits = {
+  jsonBytesMax: 64 * 1024,
+  /** What a form adds to the file that it carries. */
+  formSlackBytes: 64 * 1024,
+  inFlightBytesMax: 256 * 1024 * 1024,
+  formFieldsMax: 10,
+} as const
+
+export type BodyReader = {
+  /** `work` runs while the bytes count as held. */
+  read<T>(
+    context: Context,
+    bytesMax: number,
+    work: (bytes: Buffer<ArrayBuffer>) => Promise<T>,
+  ): Promise<T>
+}
+
+export function createBodyReader(
+  inFlightBytesMax: number = bodyLimits.inFlightBytesMax,
+): BodyReader {
+  let inFlight = 0
+  return {
+    async read(context, bytesMax, work) {
+      const declared = Number(context.req.header('content-length') ?? bytesMax)
+      if (!(declared <= bytesMax)) tooLarge()
+      if (inFlight + declared > inFlightBytesMax) refuseForNow('too many uploads at once')
+      inFlight += declared
+      try {
+        return await work(await readWhole(context, declared))
+      } finally {
+        inFlight -= declared
+      }
+    },
+  }
+}
+
+async function readWhole(context: Context, bytesMax: number): Promise<Buffer<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of context.req.raw.body ?? []) {
+    size += chunk.length
+    if (size > bytesMax) tooLarge()
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function tooLarge(): never {
+  throw new HmaRefusal(413, { message: 'Content too large' })
+}
+
+/** Of an endpoint that reads `request.json`: 415 without the content type, 400 for what is no JSON. */
+export async function readJson(
+  context: Context,
+  bodies: BodyReader,
+): Promise<Record<string, unknown>> {
+  if (!isJson(context)) {
+    refuse(
+      415,
+      "Did not attempt to load JSON data because the request Content-Type was not 'application/json'.",
+    )
+  }
+  const value = await parse(context, bodies)
+  if (value === notJson)
+    refuse(400, 'The browser (or proxy) sent a request that this server could not understand.')
+  return asObject(value) ?? refuse(400, 'Request body must be a JSON object')
+}
+
+/** Of an endpoint with a declared model: whatever is no JSON object is the model's own 422. */
+export async function readModel(context: Context, bodies: BodyReader): Promise<unknown> {
+  const value = isJson(context) ? await parse(context, bodies) : {}
+  if (value === notJson) refuseFields([{ type: 'json_invalid', loc: [], msg: 'Invalid JSON' }])
+  return value
+}
+
+/** Where a body may be missing: what is no JSON object counts as none. */
+export async function readJsonIfAny(
+  context: Context,
+  bodies: BodyReader,
+): Promise<Record<string, unknown>> {
+  const value = isJson(context) ? await parse(context, bodies) : undefined
+  return asObject(value) ?? {}
+}
+
+const notJson = Symbol('not JSON')
+
+async function parse(context: Context, bodies: BodyReader): Promise<unknown> {
+  return bodies.read(context, bodyLimits.jsonBytesMax, async (bytes) => {
+    try {
+      return JSON.parse(bytes.toString('utf8')) as unknown
+    } catch {
+      return notJson
+    }
+  })
+}
+
+function asObject(value: unknown): Record<string, unknown> | undefined {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isObject ? (value as Record<string, unknown>) : undefined
+}
+
+function isJson(context: Context): boolean {
+  return /^application\/([\w.-]+\+)?json\b/i.test(context.req.header('content-type') ?? '')
+}
+
+export function isForm(context: Context): boolean {
+  return /^multipart\/form-data\b/i.test(context.req.header('content-type') ?? '')
+}
+
+export type Form = { files: { field: string; file: File }[]; texts: Map<string, string> }
+
+export async function parseForm(context: Context, bytes: Buffer<ArrayBuffer>): Promise<Form> {
+  const headers = { 'content-type': context.req.header('content-type') ?? '' }
+  const form: Form = { files: [], texts: new Map() }
+  let fields = 0
+  for (const [field, value] of await formOf(bytes, headers)) {
+    fields += 1
+    if (fields > bodyLimits.formFieldsMax) refuse(400, 'Too many form fields')
+    if (typeof value === 'string') form.texts.set(field, value)
+    else form.files.push({ field, file: value })
+  }
+  return form
+}
+
+async function formOf(bytes: Buffer<ArrayBuffer>, headers: Record<string, string>) {
+  try {
+    return await new Response(bytes, { headers }).formData()
+  } catch {
+    return refuse(400, 'Missing multipart/form-data file upload')
+  }
+}

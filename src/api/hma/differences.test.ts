@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { pdqOfBytes } from '../../testing/world.ts'
+import { benignHashes } from '../../banks/benign-hashes.ts'
+import { differences } from './differences.ts'
+import type { DifferenceId } from './differences.ts'
+import { filesUrl, form, near, pdq, sharedWorld } from './hma-in-test.ts'
+
+describe('on purpose otherwise than HMA:', { timeout: 120_000 }, () => {
+  const world = sharedWorld({ BLOBWATCH_BLOB_BYTES_MAX: '1000000' })
+  const ask = (method: string, path: string, body?: unknown) => world.now.hma(method, path, body)
+  const lookup = async (text: string, more = '') =>
+    (await ask('GET', `/m/lookup?signal=${pdqOfBytes(text)}&signal_type=pdq${more}`)).json
+  const raw = async (text: string) =>
+    (await ask('GET', `/m/raw_lookup?signal=${pdqOfBytes(text)}&signal_type=pdq`)).json.matches
+  const bankWith = async (name: string, text: string, policy = {}, more = {}) => {
+    await world.now.bank(name, policy, more)
+    return world.now.content(name, [pdq(text)])
+  }
+
+  const cases: Record<DifferenceId, () => Promise<void>> = {
+    'bypass-on-get': async () => {
+      await bankWith('OFF', 'bypass', { ratio: 0 })
+      assert.deepEqual(await lookup('bypass'), {})
+      assert.deepEqual(Object.keys(await lookup('bypass', '&bypass_coinflip=true')), ['OFF'])
+    },
+    'low-quality-lookup': async () => {
+      const { status, json } = await ask(
+        'GET',
+        `/m/lookup?url=${filesUrl}/flat.png&types=pdq,sha256`,
+      )
+      assert.deepEqual([status, json], [200, { pdq: {}, sha256: {} }])
+    },
+    'undecodable-photo': async () => {
+      const torn = world.now.files['/torn.png']?.bytes ?? new Uint8Array()
+      for (const answer of [
+        await ask('GET', `/h/hash?url=${filesUrl}/torn.png`),
+        await ask('POST', '/h/hash', form('photo', torn)),
+        await ask('POST', '/h/hash', form('photo', Buffer.from('no picture at all'))),
+        await ask('POST', '/h/hash', form('photo', new Uint8Array())),
+      ])
+        assert.deepEqual([answer.status, typeof answer.json.message], [400, 'string'])
+    },
+    'no-content-type': async () => {
+      const { status, json } = await ask('GET', `/h/hash?url=${filesUrl}/nameless`)
+      assert.equal(status, 400)
+      assert.match(json.message, /^unsupported url ContentType: ''/)
+    },
+    'private-addresses': async () => {
+      for (const url of [
+        'http://127.0.0.1/',
+        'http://10.0.0.1/',
+        'http://[::1]/',
+        'http://169.254.169.254/',
+      ])
+        assert.equal((await ask('GET', `/h/hash?url=${encodeURIComponent(url)}`)).status, 400, url)
+    },
+    'upload-limit': async () => {
+      const { status, json } = await ask('POST', '/h/hash', form('photo', new Uint8Array(2 ** 21)))
+      assert.deepEqual([status, json], [413, { message: 'Content too large' }])
+    },
+    'exchange-put': async () => {
+      await ask('POST', '/c/exchanges', { bank: 'PUT_IT', api: 'tat' })
+      const { json } = await ask('PUT', '/c/exchange/PUT_IT', { enabled: false })
+      assert.deepEqual(json, { name: 'PUT_IT', api: 'tat', enabled: false })
+    },
+    'enabled-false-on-create': async () => {
+      const { json } = await ask('POST', '/c/banks', { name: 'BORN_OFF', enabled: false })
+      assert.equal(json.matching_enabled_ratio, 0)
+    },
+    'exchange-name': async () => {
+      await ask('POST', '/c/exchanges', { bank: 'TWICE', api: 'tat' })
+      assert.equal((await ask('POST', '/c/exchanges', { bank: 'TWICE', api: 'tat' })).status, 403)
+      assert.equal((await ask('POST', '/c/exchanges', { bank: '1TH', api: 'tat' })).status, 400)
+    },
+    'content-of-its-bank': async () => {
+      const content = await bankWith('OWNER', 'owned')
+      await world.now.bank('STRANGER')
+      const path = `/c/bank/STRANGER/content/${content}`
+      assert.equal((await ask('GET', path)).status, 404)
+      assert.equal((await ask('PUT', path, { note: 'x' })).status, 404)
+      assert.deepEqual((await ask('DELETE', path)).json, { deleted: 0 })
+      assert.equal((await ask('GET', `/c/bank/OWNER/content/${content}`)).status, 200)
+    },
+    'compare-digests': async () => {
+      const pair = ['0'.repeat(31) + '1', '0'.repeat(31) + '2']
+      assert.deepEqual((await ask('POST', '/m/compare', { video_md5: pair })).json, {
+        video_md5: [false, {}],
+      })
+    },
+    'ratio-range': async () => {
+      assert.equal(
+        (await ask('POST', '/c/banks', { name: 'RATIO', enabled_ratio: 1.5 })).status,
+        400,
+      )
+    },
+    'signal-type-put': async () => {
+      assert.equal((await ask('PUT', '/c/signal_type/pdq', { enabled_ratio: 0.5 })).status, 501)
+    },
+    'validation-input': async () => {
+      const { json } = await ask('GET', '/m/raw_lookup?signal=abc')
+      assert.equal(json[0].input, null)
+    },
+    'negative-banks': async () => {
+      await bankWith('BAD', 'both')
+      await bankWith('HARMLESS', 'both', { suppresses: 'all' })
+      assert.deepEqual([await lookup('both', '&bypass_coinflip=true'), await raw('both')], [{}, []])
+      // Switched off it sets nothing aside.
+      await ask('PUT', '/c/bank/HARMLESS', { enabled: false })
+      await world.now.settled()
+      assert.deepEqual(Object.keys(await lookup('both')), ['BAD'])
+    },
+    'disabled-in-raw': async () => {
+      const content = await bankWith('SWITCHED', 'switched')
+      assert.deepEqual(await raw('switched'), [content])
+      await ask('PUT', `/c/bank/SWITCHED/content/${content}`, { disable_until_ts: 0 })
+      await world.now.settled()
+      assert.deepEqual(await raw('switched'), [])
+    },
+    'bank-distance': async () => {
+      const content = await bankWith('NARROW', 'narrow', { pdqDistanceMax: 5 })
+      const at = async (bits: number) =>
+        (
+          await ask(
+            'GET',
+            `/m/raw_lookup?signal_type=pdq&signal=${near(pdqOfBytes('narrow'), bits)}`,
+          )
+        ).json.matches
+      assert.deepEqual([await at(5), await at(6)], [[content], []])
+    },
+    admission: async () => {
+      await world.now.bank('ADMITTED')
+      const add = (value: string) => ask('POST', '/c/bank/ADMITTED/signal', { pdq: value })
+      assert.equal((await add('f'.repeat(64))).status, 400)
+      const harmless = benignHashes.at(0)
+      const { status, json } = await add(harmless?.pdq ?? '')
+      assert.equal(status, 403, JSON.stringify(json))
+      assert.match(json.message, /second person .*blobwatch approval approve \d+$/)
+    },
+    'new-banks-observe': async () => {
+      await ask('POST', '/c/banks', { name: 'QUIET' })
+      const [row] = await world.now.database
+        .owner`select mode, class from bank where name = 'QUIET'`
+      assert.deepEqual({ ...row }, { mode: 'observe', class: 'restricted' })
+    },
+    confidential: async () => {
+      const content = await bankWith('SECRET', 'secret', {}, { confidential: true })
+      const { json } = await ask('GET', `/c/bank/SECRET/content/${content}?include_signals=true`)
+      assert.deepEqual(json.signals, {})
+    },
+    'nothing-fetched': async () => {
+      await ask('POST', '/c/exchanges', { bank: 'IDLE', api: 'tat' })
+      const { json } = await ask('GET', '/c/exchange/IDLE/status')
+      assert.deepEqual(
+        [json.fetched_items, json.up_to_date, json.last_fetch_complete_ts],
+        [0, false, null],
+      )
+    },
+    'exchange-bank': async () => {
+      await ask('POST', '/c/exchanges', { bank: 'PAIR', api: 'tat' })
+      await ask('DELETE', '/c/bank/PAIR')
+      assert.equal((await ask('GET', '/c/exchange/PAIR')).status, 404)
+    },
+    'doubled-slashes': async () => {
+      assert.equal((await ask('GET', '//c//banks')).status, 200)
+    },
+    'more-types': async () => {
+      const { json } = await ask('GET', `/h/hash?url=${filesUrl}/photo.png&types=md5,sha1,sha256`)
+      assert.deepEqual(Object.keys(json), ['md5', 'sha1', 'sha256'])
+    },
+    'keys-or-networks': async () => {
+      assert.equal((await fetch(`${world.now.url}/c/banks`)).status, 401)
+      const proxied = { headers: { 'x-forwarded-for': '127.0.0.1' } }
+      assert.equal((await fetch(`${world.now.hmaUrl}/c/banks`, proxied)).status, 403)
+    },
+  }
+
+  for (const [id, check] of Object.entries(cases)) test(differences[id as DifferenceId].ours, check)
+})

@@ -1,0 +1,146 @@
+// The programmes that fill banks, as HMA's forms know them: which fields a configuration and its credentials have. Pure.
+import { isPlainObject } from './plain-object.ts'
+
+type FieldType = 'string' | 'number' | 'boolean' | 'enum' | 'set_of_number'
+
+export type SchemaField = {
+  name: string
+  type: FieldType
+  required: boolean
+  default: unknown
+  help: string | null
+  choices: string[] | null
+}
+
+export type ExchangeApi = { config: SchemaField[]; credentials: SchemaField[] | null }
+
+export const exchangeLimits = { valueCharsMax: 1000, setSizeMax: 1000 } as const
+
+function field(
+  name: string,
+  type: FieldType,
+  more: Partial<Omit<SchemaField, 'name' | 'type'>> = {},
+): SchemaField {
+  return { name, type, required: true, default: null, help: null, choices: null, ...more }
+}
+
+const secret = (name: string) => field(name, 'string')
+
+export const exchangeApis: ReadonlyMap<string, ExchangeApi> = new Map([
+  [
+    'fb_threatexchange',
+    {
+      config: [
+        field('privacy_group', 'number', {
+          help: 'ThreatPrivacyGroup ID for this collaboration',
+        }),
+      ],
+      credentials: [secret('api_token')],
+    },
+  ],
+  [
+    'local_file',
+    {
+      config: [
+        field('filename', 'string', { help: 'the file to read' }),
+        field('signal_type', 'string', { required: false, help: 'of values without a type' }),
+      ],
+      credentials: null,
+    },
+  ],
+  [
+    'ncmec',
+    {
+      config: [
+        field('environment', 'enum', {
+          help: 'which database to connect to',
+          choices: [
+            'https://report.cybertip.org/hashsharing',
+            'https://hashsharing.ncmec.org/npo',
+            'https://hashsharing.ncmec.org/exploitative',
+            'https://exttest.cybertip.org/hashsharing',
+            'https://hashsharing-test.ncmec.org/npo',
+            'https://hashsharing-test.ncmec.org/exploitative',
+          ],
+        }),
+        field('only_esp_ids', 'set_of_number', {
+          required: false,
+          default: [],
+          help: 'only take entries of these service providers',
+        }),
+      ],
+      credentials: [secret('user'), secret('password')],
+    },
+  ],
+  [
+    'stop_ncii',
+    {
+      config: [],
+      credentials: [
+        secret('fetch_function_key'),
+        secret('subscription_key'),
+        field('base_url_override', 'string', { required: false }),
+      ],
+    },
+  ],
+  ['tat', { config: [], credentials: [secret('username'), secret('password')] }],
+])
+
+/** What a form sent, with its defaults; or a sentence about what is wrong, without a value. */
+export function readSchema(
+  fields: readonly SchemaField[],
+  given: unknown,
+): { values: Record<string, unknown> } | { wrong: string } {
+  if (!isPlainObject(given)) return { wrong: 'must be object' }
+  const unknown = Object.keys(given).find((key) => fields.every(({ name }) => name !== key))
+  if (unknown !== undefined) return { wrong: `unexpected field '${unknown.slice(0, 60)}'` }
+  const values: Record<string, unknown> = {}
+  for (const { name, type, required, default: standard } of fields) {
+    const value = Object.hasOwn(given, name) ? given[name] : undefined
+    if (value === undefined || value === null) {
+      if (required) return { wrong: `missing value for field '${name}'` }
+      if (standard !== null) values[name] = standard
+      continue
+    }
+    const read = readers[type](value)
+    if (read === undefined) return { wrong: `wrong type for field '${name}'` }
+    if (type === 'enum' && !isKnownHost(read))
+      return { wrong: `'${name}' is not one of its choices` }
+    values[name] = read
+  }
+  return { values }
+}
+
+/** The programme has more environments than we can list; their hosts are known. */
+function isKnownHost(text: unknown): boolean {
+  const url = typeof text === 'string' ? URL.parse(text) : null
+  return url?.protocol === 'https:' && /(^|\.)(cybertip|ncmec)\.org$/.test(url.hostname)
+}
+
+function readText(value: unknown): string | undefined {
+  const isFine =
+    typeof value === 'string' &&
+    value.length <= exchangeLimits.valueCharsMax &&
+    value.isWellFormed() &&
+    !value.includes('\0')
+  return isFine ? value : undefined
+}
+
+function readNumber(value: unknown): number | undefined {
+  const number = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value
+  return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined
+}
+
+function readSet(value: unknown): number[] | undefined {
+  if (!Array.isArray(value) || value.length > exchangeLimits.setSizeMax) return undefined
+  const numbers = value.map(readNumber)
+  return numbers.every((one) => one !== undefined) ? [...new Set(numbers)] : undefined
+}
+
+const readers: Record<FieldType, (value: unknown) => unknown> = {
+  string: readText,
+  enum: readText,
+  number: readNumber,
+  boolean: (value) => (typeof value === 'boolean' ? value : undefined),
+  set_of_number: readSet,
+}

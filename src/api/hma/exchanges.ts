@@ -1,0 +1,202 @@
+// /c/exchanges and /c/exchange/<name>: outside programmes as somebody sets them up. There is no client for any of them in
+// this version, and the status says so: nothing was fetched. Credentials go in and never come out.
+import { quoted, refuse } from './answers.ts'
+import { author, checkName } from './banks.ts'
+import type { CuratorGiven } from './banks.ts'
+import { readJson, readModel } from './body.ts'
+import {
+  createExchange,
+  hasCredentials,
+  listExchanges,
+  readExchange,
+  removeExchange,
+  setCredentials,
+  setExchange,
+} from './exchange-store.ts'
+import type { Exchange } from './exchange-store.ts'
+import { exchangeApis, readSchema } from './exchange-schema.ts'
+import type { ExchangeApi } from './exchange-schema.ts'
+import { readFields } from './lax.ts'
+import { isPlainObject } from './plain-object.ts'
+import type { HmaContext, HmaRoute } from './route.ts'
+
+export function exchangeRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
+  const { db } = parts
+  const reads = { method: 'GET', role: 'curator', needs: 'bank:read' } as const
+  const writes = { role: 'curator', needs: 'bank:write' } as const
+  const here = (context: HmaContext) => exchangeHere(parts, context)
+  return [
+    {
+      ...reads,
+      rule: '/c/exchanges',
+      about: 'List the exchanges',
+      answer: async (context) => context.json(await listExchanges(db)),
+    },
+    {
+      ...writes,
+      method: 'POST',
+      rule: '/c/exchanges',
+      about: 'Set up an exchange, and a bank of the same name',
+      body: 'json',
+      async answer(context) {
+        const given = readCreate(await readJson(context, bodies))
+        await createExchange(db, { ...given, ...author(context, parts) })
+        return context.json({ message: 'Created successfully' }, 201)
+      },
+    },
+    {
+      ...reads,
+      rule: '/c/exchange/<exchange_name>',
+      about: 'Show an exchange',
+      answer: async (context) => context.json(configOf(await here(context))),
+    },
+    {
+      ...reads,
+      rule: '/c/exchange/<exchange_name>/status',
+      about: 'Show what was fetched',
+      answer: async (context) => context.json(statusOf(await here(context))),
+    },
+    {
+      ...writes,
+      method: 'PUT',
+      rule: '/c/exchange/<exchange_name>',
+      about: 'Switch fetching on or off',
+      body: 'json',
+      async answer(context) {
+        const { enabled } = readFields(await readModel(context, bodies), {
+          enabled: { kind: 'yes-no', required: true },
+        })
+        const { name } = await here(context)
+        await setExchange(db, { name, enabled, ...author(context, parts) })
+        return context.json(configOf(await here(context)))
+      },
+    },
+    {
+      ...writes,
+      method: 'DELETE',
+      rule: '/c/exchange/<exchange_name>',
+      about: 'Remove an exchange with its bank',
+      async answer(context) {
+        const name = nameOf(context)
+        if (namePattern.test(name)) await removeExchange(db, { name, ...author(context, parts) })
+        return context.json({ message: 'Exchange deleted' })
+      },
+    },
+    ...apiRoutes({ parts, bodies }),
+  ]
+}
+
+function apiRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
+  const { db } = parts
+  const reads = { method: 'GET', role: 'curator', needs: 'bank:read' } as const
+  const rule = '/c/exchanges/api/<api_name>'
+  const known = (context: HmaContext, status: 400 | 404) => {
+    const name = context.req.param('api_name') ?? ''
+    const api = exchangeApis.get(name) ?? refuse(status, `no such Exchange API ${quoted(name)}`)
+    return { name, api }
+  }
+  const credentialState = async (name: string, api: ExchangeApi) => ({
+    supports_authentification: api.credentials !== null,
+    has_set_authentification: await hasCredentials(db, name),
+  })
+  return [
+    {
+      ...reads,
+      rule: '/c/exchanges/apis',
+      about: 'List the kinds of exchange',
+      answer: (context) => context.json([...exchangeApis.keys()]),
+    },
+    {
+      ...reads,
+      rule,
+      about: 'Show whether a kind of exchange has credentials',
+      async answer(context) {
+        const { name, api } = known(context, 400)
+        return context.json(await credentialState(name, api))
+      },
+    },
+    {
+      method: 'POST',
+      role: 'curator',
+      needs: 'bank:write',
+      rule,
+      about: 'Set or clear the credentials of a kind of exchange',
+      body: 'json',
+      async answer(context) {
+        const { name, api } = known(context, 400)
+        const { credential_json: given } = await readJson(context, bodies)
+        const values = readCredentials(api, given)
+        const { dataKey } = parts.identity
+        await setCredentials(db, { api: name, values, dataKey, ...author(context, parts) })
+        return context.json(await credentialState(name, api))
+      },
+    },
+    {
+      ...reads,
+      rule: `${rule}/schema`,
+      about: 'Show which fields a kind of exchange has',
+      answer(context) {
+        const { config, credentials } = known(context, 404).api
+        return context.json({
+          config_schema: { fields: config },
+          credentials_schema: credentials && { fields: credentials },
+        })
+      },
+    },
+  ]
+}
+
+const namePattern = /^[A-Z0-9_]{1,255}$/
+
+function readCreate(given: Record<string, unknown>) {
+  const { bank, api, api_json: config } = given
+  if (bank === undefined || bank === null) refuse(400, 'bank is required')
+  if (typeof bank !== 'string' || !namePattern.test(bank))
+    return refuse(400, 'Field `bank` must match /^[A-Z0-9_]+$/')
+  if (config !== undefined && !isPlainObject(config)) refuse(400, 'Field `api_json` must be object')
+  if (typeof api !== 'string') return refuse(400, 'Field `api_type` is required')
+  const schema = exchangeApis.get(api)
+  if (schema === undefined) return refuse(400, `No such exchange type ${quoted(api)}`)
+  checkName(bank)
+  const read = readSchema(schema.config, config ?? {})
+  if ('wrong' in read) return refuse(400, `Failed to parse \`api_json\` - ${read.wrong}`)
+  return { name: bank, api, config: read.values }
+}
+
+/** undefined: they are cleared. */
+function readCredentials(api: ExchangeApi, given: unknown): object | undefined {
+  if (api.credentials === null) return refuse(400, 'This exchange API takes no credentials')
+  if (!isPlainObject(given)) return refuse(400, 'Field `credential_json` must be object')
+  if (Object.keys(given).length === 0) return undefined
+  const read = readSchema(api.credentials, given)
+  return 'wrong' in read
+    ? refuse(400, `Failed to parse \`credential_json\` - ${read.wrong}`)
+    : read.values
+}
+
+function nameOf(context: HmaContext): string {
+  return context.req.param('exchange_name') ?? ''
+}
+
+async function exchangeHere({ db }: CuratorGiven['parts'], context: HmaContext): Promise<Exchange> {
+  const name = nameOf(context)
+  const found = namePattern.test(name) ? await readExchange(db, name) : undefined
+  return found ?? refuse(404, `Exchange ${quoted(name)} not found`)
+}
+
+function configOf({ name, api, enabled, config }: Exchange) {
+  return { ...config, name, api, enabled }
+}
+
+function statusOf(exchange: Exchange) {
+  const seconds = (at: Date | null) => at && Math.floor(at.getTime() / 1000)
+  return {
+    checkpoint_ts: seconds(exchange.checkpointAt),
+    running_fetch_start_ts:
+      exchange.fetchEndedAt === null ? seconds(exchange.fetchStartedAt) : null,
+    last_fetch_complete_ts: seconds(exchange.fetchEndedAt),
+    last_fetch_succeeded: exchange.fetchOk,
+    up_to_date: exchange.upToDate ?? false,
+    fetched_items: exchange.fetchedItems,
+  }
+}

@@ -1,0 +1,159 @@
+// Files on their way to hashes, by address or as an upload. The name of an upload's field is its content type, as HMA has it.
+//
+// Promises: addresses go through the guarded fetcher, bytes through the sandboxed decoder; what cannot be decoded is a 400
+// with a sentence, what shows too little has the empty hash; so many wait for the decoder at most, the others come again.
+import type { Context } from 'hono'
+import { pdqQualityMin } from '../../domain/blob.ts'
+import type { ContentReason } from '../../domain/blob.ts'
+import type { FetchOutcome, HashOutcome } from '../../domain/ports.ts'
+import type { Parts } from '../../service.ts'
+import { HmaRefusal, quoted, refuse, refuseForNow } from './answers.ts'
+import { bodyLimits, parseForm } from './body.ts'
+import type { BodyReader } from './body.ts'
+import { contentTypes, typesFor } from './signal-names.ts'
+import type { ContentType } from './signal-names.ts'
+
+export const mediaLimits = { waitingMax: 64, fetchingMax: 32, urlCharsMax: 4096 } as const
+
+/** HMA's signal name -> hex; '' where the picture shows too little. */
+export type Hashes = Record<string, string>
+
+export type Media = {
+  fromUrl(context: Context, query: Record<string, string>): Promise<Hashes>
+  /** `texts`: what the form carries besides. */
+  fromForm(
+    context: Context,
+    query: Record<string, string>,
+  ): Promise<{ hashes: Hashes; texts: Map<string, string> }>
+}
+
+export function createMedia({
+  parts,
+  bodies,
+}: {
+  parts: Pick<Parts, 'hasher' | 'fetcher' | 'config'>
+  bodies: BodyReader
+}): Media {
+  const { hasher, fetcher, config } = parts
+  const hashing = createTurns(config.decoderSlots * 2, mediaLimits.waitingMax)
+  const fetching = createTurns(mediaLimits.fetchingMax, mediaLimits.waitingMax)
+
+  const hash = async (
+    file: { bytes: Uint8Array; contentType: string; content: ContentType },
+    types: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Hashes> => {
+    const { content, ...input } = file
+    const wanted = typesFor(content, types)
+    const outcome = await hashing(() => hasher.hash({ ...input, signal }))
+    return Object.fromEntries(wanted.map(({ name, ours }) => [name, valueOf(outcome, ours)]))
+  }
+
+  return {
+    async fromUrl(context, query) {
+      const url = query['url'] ?? ''
+      const named =
+        query['content_type'] === undefined ? undefined : contentNamed(query['content_type'])
+      if (url.length > mediaLimits.urlCharsMax) refuse(400, 'Invalid or unsafe URL provided')
+      const { signal } = context.req.raw
+      // Checked before anything is fetched.
+      if (query['types'] !== undefined) typesFor(named ?? 'photo', query['types'])
+      return fetching(async () => {
+        const { bytes, contentType = '' } = bytesOf(await fetcher.fetchUrl({ url, signal }))
+        const content = named ?? declared(contentType)
+        return hash({ bytes, contentType, content }, query['types'], signal)
+      })
+    },
+    async fromForm(context, query) {
+      const bytesMax = config.blobBytesMax + bodyLimits.formSlackBytes
+      return bodies.read(context, bytesMax, async (body) => {
+        const { files, texts } = await parseForm(context, body)
+        const [first, second] = files
+        if (first === undefined) return refuse(400, 'Missing multipart/form-data file upload')
+        if (second !== undefined) refuse(400, 'Only one file allowed per request')
+        if (first.file.size > config.blobBytesMax)
+          throw new HmaRefusal(413, { message: 'Content too large' })
+        const content = contentNamed(first.field)
+        const bytes = new Uint8Array(await first.file.arrayBuffer())
+        const contentType = content === 'photo' ? 'image/*' : 'video/*'
+        const hashes = await hash(
+          { bytes, contentType, content },
+          query['types'],
+          context.req.raw.signal,
+        )
+        return { hashes, texts }
+      })
+    },
+  }
+}
+
+/** So many at once; so many wait, in order; the next one is told to come again. */
+export function createTurns(slots: number, waitingMax: number) {
+  let running = 0
+  const waiting: (() => void)[] = []
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    if (running >= slots) {
+      if (waiting.length >= waitingMax) refuseForNow('too many wait already')
+      // Whoever ends hands over the place, so nobody who comes meanwhile takes it.
+      await new Promise<void>((resolve) => waiting.push(resolve))
+    } else running += 1
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) running -= 1
+      else next()
+    }
+  }
+}
+
+function contentNamed(name: string): ContentType {
+  return (
+    contentTypes.find((type) => type === name) ??
+    refuse(400, `no such content_type: ${quoted(name)}`)
+  )
+}
+
+function declared(contentType: string): ContentType {
+  const type = contentType.trim().toLowerCase()
+  if (type.startsWith('image/')) return 'photo'
+  if (type.startsWith('video/')) return 'video'
+  return refuse(
+    400,
+    `unsupported url ContentType: ${quoted(type)}, if you know the expected type, provide it with the content_type query param`,
+  )
+}
+
+function bytesOf(outcome: FetchOutcome): { bytes: Uint8Array; contentType?: string } {
+  if (outcome.kind === 'bytes') return outcome
+  if (outcome.reason === 'forbidden-address') refuse(400, 'Invalid or unsafe URL provided')
+  if (outcome.reason === 'too-large') refuse(413, 'Content too large')
+  return refuse(400, `Failed to fetch URL: ${outcome.reason}`)
+}
+
+/** Digests are always there; a hash of what is to be seen needs a picture that can be decoded. */
+function valueOf(
+  { signals, unscannable }: HashOutcome,
+  type: 'pdq' | 'clip' | 'sha256' | 'md5' | 'sha1',
+): string {
+  if (unscannable === 'empty') refuse(400, unreadable.empty)
+  if (type === 'clip') return ''
+  if (type !== 'pdq') return signals[type] ?? ''
+  if (signals.pdq === undefined) return refuse(400, unreadable[unscannable ?? 'unsupported-format'])
+  return signals.pdq.quality < pdqQualityMin ? '' : signals.pdq.hash
+}
+
+const damaged = 'The file cannot be decoded as a picture'
+const unreadable: Record<ContentReason, string> = {
+  'unsupported-cid': damaged,
+  'unsupported-format': 'The file is no picture of a format that can be decoded',
+  'unsupported-video': 'The file is a video, not a picture',
+  animated: damaged,
+  empty: 'The file is empty',
+  corrupt: damaged,
+  'too-many-pixels': 'The picture has too many pixels',
+  'decoder-memory': 'The picture needs too much memory to be decoded',
+  'decoder-timeout': 'The picture takes too long to be decoded',
+  'decoder-crash': damaged,
+  'worker-crash': damaged,
+}

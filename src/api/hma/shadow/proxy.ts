@@ -1,0 +1,252 @@
+// The old HMA answers its clients through here, and ours is asked the same: where the two differ, a line says how.
+//
+// Promises: clients get the old one's status, headers and bytes, also when ours is slow, wrong or gone; what changes something
+// goes to the old one only; bodies, open calls and comparisons are bounded, and a comparison too many is left out and
+// counted. A line carries no signal and no address (compare.ts). Nothing is kept: a crash loses the counters.
+import { createServer } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AddressInfo } from 'node:net'
+import { UsageError } from '../../../domain/errors.ts'
+import { listenerLimits } from '../../../http/listener.ts'
+import { ask, passedOn, readWhole, TooLong } from './ask.ts'
+import type { Asked } from './ask.ts'
+import { compareReplies, isComparable } from './compare.ts'
+import type { Call, Difference } from './compare.ts'
+
+export const shadowLimits = {
+  bodyBytesMax: 128 * 1024 * 1024,
+  answerBytesMax: 64 * 1024 * 1024,
+  openMax: 256,
+  inFlightBytesMax: 512 * 1024 * 1024,
+  comparingMax: 16,
+  /** Of a body that is sent twice. */
+  comparedBytesMax: 64 * 1024 * 1024,
+  upstreamMs: 120_000,
+  oursMs: 15_000,
+  /** After so long a bank change is in our index: whoever differs then differs. */
+  askAgainMs: 2_000,
+} as const
+
+export type Counters = {
+  calls: number
+  same: number
+  /** By reason. */
+  different: Record<string, number>
+  /** Not compared, because too many were being compared. */
+  leftOut: number
+  /** Ours gave no answer. */
+  oursFailed: number
+  upstreamFailed: number
+}
+
+export type ShadowLine = { at: string; method: string; path: string } & Difference
+
+export type Shadow = AsyncDisposable & {
+  url: string
+  counters(): Counters
+  /** Every comparison that was begun has ended. */
+  idle(): Promise<void>
+}
+
+export async function startShadow(options: {
+  host: string
+  port: number
+  upstream: URL
+  ours: URL
+  oursKey?: string | undefined
+  onLine: (line: ShadowLine) => void
+  clock: () => number
+  askAgainMs?: number
+}): Promise<Shadow> {
+  const counters: Counters = {
+    ...{ calls: 0, same: 0, different: {}, leftOut: 0, oursFailed: 0, upstreamFailed: 0 },
+  }
+  const comparing = new Set<Promise<void>>()
+  const budget = { open: 0, bytes: 0 }
+
+  const shadow = (call: Sent, theirs: Asked) => {
+    if (
+      comparing.size >= shadowLimits.comparingMax ||
+      call.body.length > shadowLimits.comparedBytesMax
+    ) {
+      counters.leftOut += 1
+      return
+    }
+    const work: Promise<void> = compare(call, theirs, options)
+      .then((difference) => {
+        if (difference === undefined) {
+          counters.same += 1
+          return
+        }
+        const { reason } = difference
+        counters.different[reason] = (counters.different[reason] ?? 0) + 1
+        const at = new Date(options.clock()).toISOString()
+        options.onLine({ at, method: call.method, path: ruleOf(call.path), ...difference })
+      })
+      .catch(() => {
+        counters.oursFailed += 1
+      })
+      .finally(() => comparing.delete(work))
+    comparing.add(work)
+  }
+
+  const server = createServer(
+    {
+      headersTimeout: listenerLimits.headersMs,
+      requestTimeout: listenerLimits.requestMs,
+      keepAliveTimeout: listenerLimits.keepAliveMs,
+      maxHeaderSize: listenerLimits.headerBytesMax,
+    },
+    (request, response) => {
+      counters.calls += 1
+      void handle(request, response, { budget, upstream: options.upstream, shadow }).catch(() => {
+        counters.upstreamFailed += 1
+        refuse(response, 502, 'the upstream HMA gave no answer')
+      })
+    },
+  )
+  server.maxConnections = listenerLimits.connectionsMax
+  const url = await listenOn(server, options)
+  return {
+    url,
+    counters: () => structuredClone(counters),
+    async idle() {
+      while (comparing.size > 0) await Promise.all(comparing)
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeIdleConnections()
+      const cut = setTimeout(() => server.closeAllConnections(), listenerLimits.closeMs)
+      await closed
+      clearTimeout(cut)
+    },
+  }
+}
+
+type Sent = Call & { target: string; rawHeaders: string[]; body: Buffer }
+
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  given: {
+    budget: { open: number; bytes: number }
+    upstream: URL
+    shadow: (call: Sent, theirs: Asked) => void
+  },
+): Promise<void> {
+  const { budget, upstream } = given
+  const declared = Number(
+    request.headers['content-length'] ?? (hasBody(request) ? shadowLimits.bodyBytesMax : 0),
+  )
+  if (!(declared <= shadowLimits.bodyBytesMax)) return refuse(response, 413, 'Content too large')
+  if (
+    budget.open >= shadowLimits.openMax ||
+    budget.bytes + declared > shadowLimits.inFlightBytesMax
+  )
+    return refuse(response, 503, 'too many calls at once')
+  budget.open += 1
+  budget.bytes += declared
+  try {
+    const call = await readCall(request)
+    if (call === undefined) return refuse(response, 413, 'Content too large')
+    const theirs = await ask(upstream, call, {
+      timeMs: shadowLimits.upstreamMs,
+      bytesMax: shadowLimits.answerBytesMax,
+    })
+    response.writeHead(theirs.status, passedOn(theirs.rawHeaders))
+    response.end(theirs.body)
+    if (isComparable(call)) given.shadow(call, theirs)
+  } finally {
+    budget.open -= 1
+    budget.bytes -= declared
+  }
+}
+
+function hasBody(request: IncomingMessage): boolean {
+  return request.headers['transfer-encoding'] !== undefined
+}
+
+async function readCall(request: IncomingMessage): Promise<Sent | undefined> {
+  const { method = 'GET', url: target = '/' } = request
+  try {
+    const body = await readWhole(request, shadowLimits.bodyBytesMax)
+    const [path = '/', search = ''] = target.split(/\?(.*)/s, 2)
+    const rawHeaders = passedOn(request.rawHeaders, ['host', 'content-length'])
+    return { method, path, query: new URLSearchParams(search), target, rawHeaders, body }
+  } catch (error) {
+    if (error instanceof TooLong) return undefined
+    throw error
+  }
+}
+
+/** The client has the old one's answer already. Rejects when ours has none. */
+async function compare(
+  call: Sent,
+  theirs: Asked,
+  {
+    ours,
+    oursKey,
+    askAgainMs = shadowLimits.askAgainMs,
+  }: { ours: URL; oursKey?: string | undefined; askAgainMs?: number },
+): Promise<Difference | undefined> {
+  // Whoever asked is not who asks us, and ours answers nobody through a proxy.
+  const type = call.rawHeaders.findIndex(
+    (name, at) => at % 2 === 0 && name.toLowerCase() === 'content-type',
+  )
+  const rawHeaders = type === -1 ? [] : ['Content-Type', call.rawHeaders[type + 1] ?? '']
+  if (oursKey !== undefined) rawHeaders.push('Authorization', `Bearer ${oursKey}`)
+  const once = async () => {
+    const limits = { timeMs: shadowLimits.oursMs, bytesMax: shadowLimits.answerBytesMax }
+    return compareReplies(
+      call,
+      replyOf(theirs),
+      replyOf(await ask(ours, { ...call, rawHeaders }, limits)),
+    )
+  }
+  const first = await once()
+  if (first === undefined || !mayBeLag(first)) return first
+  await sleep(askAgainMs)
+  return (await once()) === undefined ? { ...first, reason: 'index-lag' } : first
+}
+
+function mayBeLag({ reason }: Difference): boolean {
+  return reason === 'index-lag' || reason === 'ours-has-less' || reason === 'ours-has-more'
+}
+
+function replyOf({ status, body }: Asked) {
+  return { status, body: body.toString('utf8') }
+}
+
+/** Names and numbers in a path are somebody's: only what is the interface's stays. */
+function ruleOf(path: string): string {
+  const words = path.split('/').filter(Boolean)
+  return `/${words.map((word, at) => (at < 2 || known.has(word) ? word.slice(0, 40) : '…')).join('/')}`
+}
+
+const known = new Set(['content', 'signal', 'status', 'schema', 'api', 'apis', 'index'])
+
+function refuse(response: ServerResponse, status: number, message: string): void {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' })
+  response.end(JSON.stringify({ message }))
+}
+
+async function listenOn(
+  server: ReturnType<typeof createServer>,
+  { host, port }: { host: string; port: number },
+): Promise<string> {
+  server.listen({ host, port })
+  try {
+    await once(server, 'listening')
+  } catch (cause) {
+    throw new UsageError(`${host}:${port} cannot be listened on: see --listen`, { cause })
+  }
+  const address = server.address() as AddressInfo
+  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`
+}

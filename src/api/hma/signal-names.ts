@@ -1,0 +1,69 @@
+// HMA's names of signal types, what each is to us, and how HMA writes values and distances of it. Pure.
+import type { Hex, SignalType } from '../../domain/blob.ts'
+import { signalDigits } from '../../domain/blob.ts'
+import { refuse, quoted } from './answers.ts'
+
+export type ContentType = 'photo' | 'video'
+export const contentTypes = ['photo', 'video'] as const satisfies ContentType[]
+
+type HmaType = {
+  name: string
+  ours: SignalType
+  /** Whose files it is a hash of. */
+  of: readonly ContentType[]
+  /** HMA has it without being configured. The others are there for whoever names them. */
+  standard: boolean
+}
+
+export const hmaTypes: readonly HmaType[] = [
+  { name: 'pdq', ours: 'pdq', of: ['photo'], standard: true },
+  { name: 'video_md5', ours: 'md5', of: ['video'], standard: true },
+  { name: 'video_sha256', ours: 'sha256', of: ['video'], standard: false },
+  { name: 'md5', ours: 'md5', of: ['photo', 'video'], standard: false },
+  { name: 'sha1', ours: 'sha1', of: ['photo', 'video'], standard: false },
+  { name: 'sha256', ours: 'sha256', of: ['photo', 'video'], standard: false },
+  { name: 'clip', ours: 'clip', of: [], standard: false },
+]
+
+export const standardTypes = hmaTypes.filter(({ standard }) => standard)
+
+export function typeNamed(name: string): HmaType | undefined {
+  return hmaTypes.find((type) => type.name === name)
+}
+
+/** How a stored signal of ours is named on this interface; the plain names where HMA has no other. */
+export function nameOf(ours: SignalType): string {
+  return hmaTypes.find((type) => type.ours === ours)?.name ?? ours
+}
+
+/** `types` of a request: a comma list; without one what HMA has for that kind of file. */
+export function typesFor(content: ContentType, types: string | undefined): HmaType[] {
+  if (types === undefined) return standardTypes.filter((type) => type.of.includes(content))
+  const names = types.split(',').map((name) => name.trim())
+  const given = names.filter((name) => name !== '').slice(0, hmaTypes.length + 1)
+  if (given.length === 0) refuse(400, 'empty signal type selection')
+  return given
+    .map(
+      (name) =>
+        typeNamed(name) ?? refuse(400, `signal type ${quoted(name)} doesn't exist or is disabled`),
+    )
+    .filter((type) => type.of.includes(content))
+}
+
+/**
+ * HMA takes PDQ in lower case only and without blanks; digests in any case with blanks around. undefined: not of that
+ * type. Never repeats the value.
+ */
+export function readValue(type: HmaType, text: string): Hex | undefined {
+  const value = type.ours === 'pdq' ? text : text.trim().toLowerCase()
+  return value.length === signalDigits[type.ours] && /^[0-9a-f]+$/.test(value) ? value : undefined
+}
+
+export function invalidSentence(type: HmaType): string {
+  return type.ours === 'pdq' ? 'invalid PDQ hash' : `invalid ${type.name} hash`
+}
+
+/** A text: bits for what looks alike, a dash for what is equal. */
+export function distanceText(type: SignalType, distance: number): string {
+  return type === 'pdq' || type === 'clip' ? String(distance) : '-'
+}
