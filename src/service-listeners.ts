@@ -55,11 +55,12 @@ export async function openListeners(parts: Parts, health: Health) {
     await listen({
       ...config.privateListener,
       setting: 'BLOBWATCH_PRIVATE_PORT',
-      onAnswer: ({ ms, status }) =>
-        telemetry.requestEnded({ kind: 'api', ms, failed: status >= 500 }),
+      onAnswer: ({ path, ms, status }) =>
+        telemetry.requestEnded({ kind: requestKind(path), ms, failed: status >= 500 }),
       hono: createPrivateApp({
         version,
         bodyBytesMax: config.blobBytesMax + uploadSlackBytes,
+        ownBodies: apis.ownBodies,
         mounts: [{ path: '/api/v1', app: apis.v1 }],
         readiness: createReadiness({ checks: health.checks, clock: parts.clock }),
         metrics: async () => {
@@ -80,6 +81,8 @@ export async function openListeners(parts: Parts, health: Health) {
 
 function requestKind(path: string): RequestKind {
   if (path.startsWith('/api/v1/webhook/')) return 'webhook'
+  if (path.startsWith('/api/v1/hash')) return 'hash'
+  if (path.startsWith('/api/v1/match')) return 'match'
   return path.startsWith('/xrpc/com.atproto.label.') ? 'labels' : 'api'
 }
 

@@ -7,11 +7,17 @@ import { createKeyRing } from './key-ring.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { createV1App } from './v1/app.ts'
 import type { ApiApp } from './v1/app.ts'
+import { addHashRoutes } from './v1/hash.ts'
 
 /** What every group of routes may take from. */
 export type ApiParts = { parts: Parts; health: Health; onError: OnAppError }
 
-export function openApis(given: ApiParts): AsyncDisposable & { v1: ApiApp } {
+/** Routes that read their body piece by piece, or a large one only when it is their turn. */
+const ownBodies = ['/api/v1/hash', '/api/v1/match/batch']
+
+export function openApis(
+  given: ApiParts,
+): AsyncDisposable & { v1: ApiApp; ownBodies: readonly string[] } {
   const { parts, onError } = given
   const { db, clock } = parts
   const keys = createKeyRing({
@@ -24,6 +30,7 @@ export function openApis(given: ApiParts): AsyncDisposable & { v1: ApiApp } {
     clock,
     requestsPerSecond: parts.config.apiRequestsPerSecond,
   })
-  const v1 = createV1App({ keys, limits, routes: [], onError })
-  return { v1, [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose]() }
+  const routes = [addHashRoutes].map((add) => (app: ApiApp) => add(app, given))
+  const v1 = createV1App({ keys, limits, routes, onError })
+  return { v1, ownBodies, [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose]() }
 }
