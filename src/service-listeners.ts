@@ -55,6 +55,7 @@ export async function openListeners(parts: Parts, health: Health) {
     await listen({
       ...config.privateListener,
       setting: 'BLOBWATCH_PRIVATE_PORT',
+      streams: apis.streams,
       onAnswer: ({ path, ms, status }) =>
         telemetry.requestEnded({ kind: requestKind(path), ms, failed: status >= 500 }),
       hono: createPrivateApp({

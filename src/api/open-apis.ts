@@ -8,16 +8,18 @@ import { createRateLimits } from './rate-limits.ts'
 import { createV1App } from './v1/app.ts'
 import type { ApiApp } from './v1/app.ts'
 import { addHashRoutes } from './v1/hash.ts'
+import { addMatchRoutes } from './v1/match.ts'
 
 /** What every group of routes may take from. */
 export type ApiParts = { parts: Parts; health: Health; onError: OnAppError }
 
 /** Routes that read their body piece by piece, or a large one only when it is their turn. */
-const ownBodies = ['/api/v1/hash', '/api/v1/match/batch']
+const streams = ['/api/v1/match/batch']
+const ownBodies = ['/api/v1/hash', ...streams]
 
 export function openApis(
   given: ApiParts,
-): AsyncDisposable & { v1: ApiApp; ownBodies: readonly string[] } {
+): AsyncDisposable & { v1: ApiApp; ownBodies: readonly string[]; streams: readonly string[] } {
   const { parts, onError } = given
   const { db, clock } = parts
   const keys = createKeyRing({
@@ -30,7 +32,7 @@ export function openApis(
     clock,
     requestsPerSecond: parts.config.apiRequestsPerSecond,
   })
-  const routes = [addHashRoutes].map((add) => (app: ApiApp) => add(app, given))
+  const routes = [addHashRoutes, addMatchRoutes].map((add) => (app: ApiApp) => add(app, given))
   const v1 = createV1App({ keys, limits, routes, onError })
-  return { v1, ownBodies, [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose]() }
+  return { v1, ownBodies, streams, [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose]() }
 }

@@ -29,21 +29,21 @@ export async function checkedAsk(api: Pick<ApiInTest, 'ask' | 'key' | 'url'>): P
   const response = await api.ask('/api/v1/openapi.json', { key })
   assert.equal(response.status, 200)
   const document = (await response.json()) as Document
-  return async <Body>(
+  const ask = async (
     path: string,
     { json, ...options }: RequestInit & { key: string; json?: unknown },
-  ) => {
+  ): Promise<CheckedAnswer<unknown>> => {
     const { headers, ...init } = options
     const sent = new Headers(headers)
     if (json !== undefined) sent.set('content-type', 'application/json')
     const body = json === undefined ? {} : { method: 'POST', body: JSON.stringify(json) }
     const answer = await api.ask(`/api/v1${path}`, { ...body, ...init, headers: sent })
-    const text = await answer.text()
+    const found: unknown = JSON.parse(await answer.text())
     const method = init.method ?? (json === undefined ? 'GET' : 'POST')
-    const found: unknown = JSON.parse(text)
     checkAnswer(document, { method, path, answer, body: found })
-    return { status: answer.status, headers: answer.headers, body: found as Body }
+    return { status: answer.status, headers: answer.headers, body: found }
   }
+  return ask as CheckedAsk
 }
 
 export function checkAnswer(
@@ -133,7 +133,7 @@ function faultsOf(document: Document, schema: Schema, value: unknown, at: string
           isObject(value) && name in value ? inside(one, value[name], `${at}.${name}`) : [],
         )
       case 'additionalProperties': {
-        const known = Object.keys((schema['properties'] ?? {}) as object)
+        const known = Object.keys(schema['properties'] ?? {})
         return isObject(value)
           ? Object.entries(value)
               .filter(([name]) => !known.includes(name))
