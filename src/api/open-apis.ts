@@ -5,10 +5,12 @@ import type { OnAppError } from '../http/problem.ts'
 import type { Health } from '../service-health.ts'
 import { createKeyRing } from './key-ring.ts'
 import { createRateLimits } from './rate-limits.ts'
+import { addActionRoutes } from './v1/action.ts'
 import { createV1App } from './v1/app.ts'
 import type { ApiApp } from './v1/app.ts'
 import { addHashRoutes } from './v1/hash.ts'
 import { addMatchRoutes } from './v1/match.ts'
+import { addReportRoutes } from './v1/report.ts'
 
 /** What every group of routes may take from. */
 export type ApiParts = { parts: Parts; health: Health; onError: OnAppError }
@@ -32,7 +34,9 @@ export function openApis(
     clock,
     requestsPerSecond: parts.config.apiRequestsPerSecond,
   })
-  const routes = [addHashRoutes, addMatchRoutes].map((add) => (app: ApiApp) => add(app, given))
+  const routes = [addHashRoutes, addMatchRoutes, addActionRoutes, addReportRoutes].map(
+    (add) => (app: ApiApp) => add(app, given),
+  )
   const v1 = createV1App({ keys, limits, routes, onError })
   return { v1, ownBodies, streams, [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose]() }
 }

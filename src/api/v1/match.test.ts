@@ -118,10 +118,12 @@ describe('POST /match', () => {
   it('tells a stranger that a restricted bank matches and neither which nor what of it', async () => {
     const asked = { hash_value: digest('known'), hash_type: 'sha256' }
     const { body } = await match(asked, stranger)
-    assert.deepEqual(
-      body.matches.map(({ match_id: _, ...rest }) => rest),
-      [{ bank_name: 'restricted', hash_type: 'sha256' }],
-    )
+    assert.deepEqual(Object.keys(body.matches[0] ?? {}).toSorted(), [
+      'bank_name',
+      'hash_type',
+      'match_id',
+    ])
+    assert.equal(body.matches[0]?.bank_name, 'restricted')
     for (const banks of [['NCMEC'], ['NO_SUCH_BANK']]) {
       const refused = await match<Problem>({ ...asked, banks }, stranger)
       assert.equal(refused.status, 422)
