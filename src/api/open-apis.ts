@@ -9,8 +9,10 @@ import { addActionRoutes } from './v1/action.ts'
 import { createV1App } from './v1/app.ts'
 import type { ApiApp } from './v1/app.ts'
 import { addHashRoutes } from './v1/hash.ts'
+import { addHmaCallback } from './v1/hma-callback.ts'
 import { addMatchRoutes } from './v1/match.ts'
 import { addReportRoutes } from './v1/report.ts'
+import { addStatusRoutes } from './v1/status.ts'
 
 /** What every group of routes may take from. */
 export type ApiParts = { parts: Parts; health: Health; onError: OnAppError }
@@ -34,9 +36,14 @@ export function openApis(
     clock,
     requestsPerSecond: parts.config.apiRequestsPerSecond,
   })
-  const routes = [addHashRoutes, addMatchRoutes, addActionRoutes, addReportRoutes].map(
-    (add) => (app: ApiApp) => add(app, given),
-  )
+  const routes = [
+    addHashRoutes,
+    addMatchRoutes,
+    addActionRoutes,
+    addReportRoutes,
+    addStatusRoutes,
+    addHmaCallback,
+  ].map((add) => (app: ApiApp) => add(app, given))
   const v1 = createV1App({ keys, limits, routes, onError })
   return { v1, ownBodies, streams, [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose]() }
 }
