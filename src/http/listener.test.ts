@@ -66,7 +66,10 @@ describe('a listener', { timeout: 20_000 }, () => {
   })
 
   test('drops a body that comes too slowly, except where a stream is taken', async () => {
-    await using listener = await start({ limits: { headersMs: 100, requestMs: 100 }, streams: ['/stream'] })
+    await using listener = await start({
+      limits: { headersMs: 100, requestMs: 100 },
+      streams: ['/stream'],
+    })
     const half = (path: string) =>
       exchange(listener, `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf`)
     assert.equal(await half('/body'), '')

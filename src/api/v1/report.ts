@@ -45,7 +45,7 @@ const reportRoute = createRoute({
               .min(1)
               .max(reportLimits.reasonCharsMax)
               // New lines and tabs are what people write; nothing else that is not to be seen.
-              .regex(/^[^\p{Cs}\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$/u),
+              .regex(/^(?:[^\p{Cc}\p{Cs}]|[\n\r\t])*$/u),
           }),
         },
       },
