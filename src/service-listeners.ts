@@ -60,11 +60,13 @@ export async function openListeners(parts: Parts, health: Health) {
     await listen({
       ...config.privateListener,
       setting: 'BLOBWATCH_PRIVATE_PORT',
-      onAnswer: ({ ms, status }) =>
-        telemetry.requestEnded({ kind: 'api', ms, failed: status >= 500 }),
+      streams: apis.streams,
+      onAnswer: ({ path, ms, status }) =>
+        telemetry.requestEnded({ kind: requestKind(path), ms, failed: status >= 500 }),
       hono: createPrivateApp({
         version,
         bodyBytesMax: config.blobBytesMax + uploadSlackBytes,
+        ownBodies: apis.ownBodies,
         mounts: [
           { path: '/api/v1', app: apis.v1 },
           { path: '/', app: mountHma(apis.hma) },
@@ -104,6 +106,8 @@ async function openHma({ config, db, clock, telemetry }: Parts, apis: Apis) {
 
 function requestKind(path: string): RequestKind {
   if (path.startsWith('/api/v1/webhook/')) return 'webhook'
+  if (path.startsWith('/api/v1/hash')) return 'hash'
+  if (path.startsWith('/api/v1/match')) return 'match'
   return path.startsWith('/xrpc/com.atproto.label.') ? 'labels' : 'api'
 }
 

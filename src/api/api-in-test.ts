@@ -71,17 +71,27 @@ export async function apiInTest(
   const person = await principalId(database.app, { kind: 'person', name: 'tester', nowMs })
   return {
     ...{ database, service, url, publicUrl, hmaUrl, lines, person },
-    async key(scopes, { name = 'client', ...limits } = {}) {
-      const { id, key, secretSha256 } = makeKey(randomBytes(idBytes + secretBytes))
-      const owner = await serviceNamed(database.app, name, nowMs)
-      const made = { id, secretSha256, scopes, owner, ...limits }
-      await changeKey(database.app, { op: 'create', ...made, principal: person, nowMs })
-      return key
-    },
+    key: (scopes, limits) => keyInTest(database, scopes, limits),
     ask(path, { key, ...init }) {
       const headers = new Headers(init.headers)
       headers.set('authorization', `Bearer ${key}`)
       return fetch(`${url}${path}`, { ...init, headers })
     },
   }
+}
+
+/** Of a service named `client`, unless `limits` says otherwise. */
+export async function keyInTest(
+  database: TestDatabase,
+  scopes: KeyScope[],
+  { name = 'client', ...limits }: KeyLimits = {},
+): Promise<string> {
+  const { app } = database
+  const nowMs = Date.now()
+  const principal = await principalId(app, { kind: 'person', name: 'tester', nowMs })
+  const { id, key, secretSha256 } = makeKey(randomBytes(idBytes + secretBytes))
+  const owner = await serviceNamed(app, name, nowMs)
+  const made = { id, secretSha256, scopes, owner, ...limits }
+  await changeKey(app, { op: 'create', ...made, principal, nowMs })
+  return key
 }

@@ -8,6 +8,8 @@ export type ErasurePreview = {
   goes: {
     sightings: number
     announced: number
+    /** Of programs and users, about it. */
+    requests: number
     gaps: number
     frames: number
     values: number
@@ -31,6 +33,8 @@ export async function erasurePreview(
         (select count(*) from sighting s where s.account = a.id) as sightings,
         (select count(*) from webhook_content w where w.account = a.id)
           + (select count(*) from job j where j.kind = 'url' and (j.detail->>'account')::bigint = a.id) as announced,
+        (select count(*) from api_action_place x where x.account = a.id)
+          + (select count(*) from user_report r where r.account = a.id) as requests,
         (select count(*) from ingest_gap g where g.account = a.id) as gaps,
         (select count(*) from frame_undecodable f where position(convert_to(a.did, 'UTF8') in f.bytes) > 0) as frames,
         (select count(*) from ledger_private l where l.account = a.id) as values,
@@ -46,11 +50,11 @@ export async function erasurePreview(
       from account a where a.did = ${did}`,
   )
   if (row === undefined) return undefined
-  const { sightings, announced, gaps, frames, values, entries, labels } = row
+  const { sightings, announced, requests, gaps, frames, values, entries, labels } = row
   const { decisions, actions, cases } = row
   return {
     account: row.account,
-    goes: { sightings, announced, gaps, frames, values, entries, labels },
+    goes: { sightings, announced, requests, gaps, frames, values, entries, labels },
     stays: { decisions, actions, cases },
     waitsFor: row.waitsFor,
   }

@@ -82,6 +82,7 @@ function tellPreview(io: Io, { account, goes, stays, waitsFor }: ErasurePreview)
     ['  values and salts behind ledger entries, and the key', goes.values],
     ['  sightings', goes.sightings],
     ['  announced uploads', goes.announced],
+    ['  requests of programs and reports of users about it', goes.requests],
     ['  gaps of its records', goes.gaps],
     ['  unread frames that spell its DID', goes.frames],
   ])

@@ -108,7 +108,10 @@ describe('key', () => {
     const [kept] =
       await database.app`select encode(secret_sha256, 'hex') as hash from api_key where id = ${id}`
     assert.equal(kept?.['hash'], digestOfText(out.slice(16)))
-    assert.match((await blobwatch(['key', 'revoke', id])).out, /within a second it opens nothing any more/)
+    assert.match(
+      (await blobwatch(['key', 'revoke', id])).out,
+      /within a second it opens nothing any more/,
+    )
     assert.equal((await blobwatch(['key', 'revoke', id])).code, 2)
   })
 

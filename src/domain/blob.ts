@@ -93,7 +93,8 @@ export type Sighting = {
   recordCid?: string
 }
 
-export type SourceKind = 'firehose' | 'webhook'
+export const sourceKinds = ['firehose', 'webhook', 'api'] as const
+export type SourceKind = (typeof sourceKinds)[number]
 
 /** The bits of `blob.coverage`: which signal types were computed. */
 export const coverageBits = { sha256: 1, md5: 2, sha1: 4, pdq: 8 } as const

@@ -65,6 +65,20 @@ describe('a listener', { timeout: 20_000 }, () => {
     two.destroy()
   })
 
+  test('drops a body that comes too slowly, except where a stream is taken', async () => {
+    await using listener = await start({
+      limits: { headersMs: 100, requestMs: 100 },
+      streams: ['/stream'],
+    })
+    const half = (path: string) =>
+      exchange(listener, `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf`)
+    assert.equal(await half('/body'), '')
+    const stream = half('/stream')
+    assert.equal(await Promise.race([stream, sleep(500, 'still open')]), 'still open')
+    await listener.close()
+    await stream
+  })
+
   test('close lets an open request finish, and cuts one that does not by the deadline', async () => {
     const listener = await start({ limits: { closeMs: 300 } })
     const slow = text(listener, '/slow/100')
@@ -88,9 +102,15 @@ describe('a listener', { timeout: 20_000 }, () => {
   })
 })
 
-function start(options: { xrpc?: boolean; limits?: Partial<ListenerLimits> }): Promise<Listener> {
+function start(options: {
+  xrpc?: boolean
+  limits?: Partial<ListenerLimits>
+  streams?: string[]
+}): Promise<Listener> {
   const hono = new Hono()
   hono.get('/xrpc/_health', (context) => context.text('healthy'))
+  for (const path of ['/body', '/stream'])
+    hono.post(path, async (context) => context.text(await context.req.text()))
   hono.get('/hello', (context) => context.text('hello'))
   hono.get('/slow/:ms', async (context) => {
     await sleep(Number(context.req.param('ms')), undefined, { ref: false })
@@ -103,6 +123,7 @@ function start(options: { xrpc?: boolean; limits?: Partial<ListenerLimits> }): P
     hono,
     ...(options.xrpc === true ? { xrpc: createXrpc([]) } : {}),
     limits: options.limits ?? {},
+    streams: options.streams ?? [],
   })
 }
 

@@ -18,6 +18,8 @@ export type ListenerLimits = {
   headersMs: number
   /** From the connection to the last body byte. */
   requestMs: number
+  /** The same for paths that read a body of any length piece by piece. */
+  streamMs: number
   keepAliveMs: number
   headerBytesMax: number
   connectionsMax: number
@@ -28,6 +30,7 @@ export type ListenerLimits = {
 export const listenerLimits: ListenerLimits = {
   headersMs: 10_000,
   requestMs: 60_000,
+  streamMs: 3_600_000,
   // Longer than the usual proxy's 60 s, so that the proxy and not we end an idle connection.
   keepAliveMs: 65_000,
   headerBytesMax: 16 * 1024,
@@ -57,23 +60,29 @@ export async function listen(
     hono: HonoApp
     xrpc?: XrpcServer
     limits?: Partial<ListenerLimits>
+    /** Paths whose requests may last for `streamMs`. */
+    streams?: readonly string[]
     /** Called after each answer; for counting. */
     onAnswer?: (answer: { path: string; status: number; ms: number }) => void
   },
 ): Promise<Listener> {
   const { xrpc } = options
   const limits = { ...listenerLimits, ...options.limits }
+  const streams = new Set(options.streams)
   const server = createServer(
     {
       headersTimeout: limits.headersMs,
-      requestTimeout: limits.requestMs,
+      requestTimeout: streams.size > 0 ? limits.streamMs : limits.requestMs,
       connectionsCheckingInterval: Math.min(limits.headersMs, 5_000),
       keepAliveTimeout: limits.keepAliveMs,
       maxHeaderSize: limits.headerBytesMax,
       // Without this, `Upgrade: h2c` (curl, some proxies) would end at the upgrade handler as well.
       shouldUpgradeCallback: (request) => isWebSocket(request) && xrpc !== undefined,
     },
-    counted(dispatch(options.hono, xrpc), options.onAnswer),
+    counted(
+      hurried(dispatch(options.hono, xrpc), { streams, ms: limits.requestMs }),
+      options.onAnswer,
+    ),
   )
   server.maxConnections = limits.connectionsMax
   const upgraded = new Set<Duplex>()
@@ -109,6 +118,21 @@ function counted(
         ms: performance.now() - startedMs,
       }),
     )
+    handle(request, response)
+  }
+}
+
+/** Node has one limit for all requests of a server: beside streams, the others get their own here. */
+function hurried(handle: Handler, { streams, ms }: { streams: Set<string>; ms: number }): Handler {
+  if (streams.size === 0) return handle
+  return (request, response) => {
+    if (!streams.has(pathOf(request))) {
+      const timer = setTimeout(() => {
+        if (!request.complete) request.destroy()
+      }, ms)
+      timer.unref()
+      request.once('close', () => clearTimeout(timer))
+    }
     handle(request, response)
   }
 }

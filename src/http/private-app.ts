@@ -18,18 +18,20 @@ export function createPrivateApp(options: {
   metrics: () => Promise<{ contentType: string; body: string }>
   /** Of every route, mounted ones included. */
   bodyBytesMax?: number
+  /** Paths of mounted apps that count and bound their body themselves, after they know who sends it. */
+  ownBodies?: readonly string[]
   mounts?: { path: string; app: MountedApp }[]
   onError: OnAppError
 }): App {
   const { version } = options
   const app = new Hono<AppVariables>()
   addBasics(app, options.onError)
-  app.use(
-    limitBody({
-      maxSize: options.bodyBytesMax ?? privateBodyBytesMax,
-      onError: (context) => problem(context, 413),
-    }),
-  )
+  const bounded = limitBody({
+    maxSize: options.bodyBytesMax ?? privateBodyBytesMax,
+    onError: (context) => problem(context, 413),
+  })
+  const ownBodies = new Set(options.ownBodies)
+  app.use((context, next) => (ownBodies.has(context.req.path) ? next() : bounded(context, next)))
   // Says only that the event loop turns: restarting us does not mend a database.
   app.get('/livez', (context) => context.json({ alive: true }))
   app.get('/readyz', async (context) => {

@@ -23,7 +23,10 @@ export const complianceLimits = {
 } as const
 
 const dayMs = 86_400_000
-/** Each is counted every hour, also when nothing came from it. */
+/**
+ * Each is counted every hour, also when nothing came from it. So is every later source (`api`), from its first hour on:
+ * the report expects those of which it finds any.
+ */
 const sources: readonly SourceKind[] = ['firehose', 'webhook']
 
 export async function gatherCompliance(

@@ -1,9 +1,10 @@
 // What happens every minute or hour: deletions, retention, counts. Each piece is small, repeatable and safe to run twice.
 import { setContent } from '../banks/bank-store.ts'
 import { dropRefusedLines } from '../banks/import-steps.ts'
-import type { SourceKind } from '../domain/blob.ts'
+import { sourceKinds } from '../domain/blob.ts'
 import type { Database } from '../db/client.ts'
 import { ask, callStep } from '../db/client.ts'
+import { requestKeepDays } from '../steps/api-matches.ts'
 import { principalId } from '../steps/withdraw.ts'
 
 export const houseLimits = {
@@ -45,11 +46,10 @@ type RemovalsRow = { records: number; accounts: number; through: number | null }
 
 /** One `counts` entry for each source and full hour of the last day that has none yet. */
 export async function noteCounts(db: Database, nowMs: number): Promise<void> {
-  const sources: SourceKind[] = ['firehose', 'webhook']
   const lastFull = Math.floor(nowMs / hourMs) * hourMs - hourMs
   for (let back = houseLimits.countsHoursBack - 1; back >= 0; back -= 1) {
     const from = new Date(lastFull - back * hourMs)
-    for (const source of sources)
+    for (const source of sourceKinds)
       await callStep(db, 'note_counts_v1', { source, from, now: new Date(nowMs) })
   }
 }
@@ -95,6 +95,7 @@ export async function sweepOld(db: Database, nowMs: number): Promise<void> {
     db`delete from label where neg and cts < ${before(houseLimits.negatedLabelKeepDays * dayMs).toISOString()}`,
   )
   await dropRefusedLines(db)
+  await callStep(db, 'sweep_requests_v1', { before: before(requestKeepDays * dayMs) })
 }
 
 /** Keeps the blob table within its bound: rows without a sighting, oldest first, a small batch at a time. */

@@ -23,11 +23,11 @@ export type Refused = { kind: 'refused'; status: 400 | 422; sentence: string }
 export function parseCallback(
   body: string,
 ): Callback | { kind: 'ignored'; sentence: string } | Refused {
-  try {
+  return orRefused(() => {
     const fields = jsonObject(body)
     if (fields.event_type === 'moderation_action') {
       return {
-        kind: 'ignored',
+        kind: 'ignored' as const,
         sentence: 'moderation_action is known and nothing is done with it.',
       }
     }
@@ -35,6 +35,17 @@ export function parseCallback(
       throw new Refusal('event_type has to be image_upload or moderation_action.')
     }
     return parseUpload(fields)
+  })
+}
+
+/** The same fields from another door, already parsed as JSON. */
+export function readUpload(fields: Record<string, unknown>): Callback | Refused {
+  return orRefused(() => parseUpload(fields))
+}
+
+function orRefused<T>(parse: () => T): T | Refused {
+  try {
+    return parse()
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     return { kind: 'refused', status: error.status, sentence: error.message }
@@ -118,7 +129,7 @@ function canonicalCid(text: string | undefined): string | undefined {
 }
 
 /** The account and record of `at://did/collection/rkey`; undefined for any other id, which stays a mere id. */
-function recordOf(
+export function recordOf(
   contentId: string | undefined,
 ): { did: Did; collection: string; rkey: string } | undefined {
   const [, did = '', collection = '', rkey = ''] =

@@ -34,7 +34,8 @@ export function createTakeIn(options: {
   }
 }
 
-function takeInPayload(
+/** The batch as `take_in_v1` takes it, also from within another step. */
+export function takeInPayload(
   batch: SourceBatch,
   source: SourceKind,
   host: string,

@@ -10,7 +10,8 @@ import { logOutcome } from './log.ts'
 import type { MetricOf } from './metric-table.ts'
 import type { Metrics } from './metrics.ts'
 
-export type RequestKind = 'hash' | 'match' | 'scan' | 'webhook' | 'labels' | 'api' | 'action'
+export const requestKinds = ['hash', 'match', 'scan', 'webhook', 'labels', 'api', 'action'] as const
+export type RequestKind = (typeof requestKinds)[number]
 export type WorkKind =
   RequestKind | 'firehose' | 'settle' | 'ledger' | 'label-stream' | 'http' | 'evidence'
 export type DecisionOutcome = 'act' | 'hold' | 'observe' | 'nothing'

@@ -8,6 +8,8 @@ import type { RollingShare } from './rolling-share.ts'
 
 type Labels = Record<string, string>
 
+export type Times = { count: number; seconds: number; p95Seconds: number | undefined }
+
 export type Metrics = {
   add(name: MetricOf<'counter'>, labels?: Labels, amount?: number): void
   observe(name: MetricOf<'histogram'>, labels: Labels, seconds: number): void
@@ -15,6 +17,18 @@ export type Metrics = {
   set(name: MetricOf<'gauge'>, value: number | undefined, labels?: Labels): void
   /** The rolling shares behind the three rates. */
   shares: { matched: RollingShare; acted: RollingShare; failed: RollingShare }
+  /** Of a counter, by the members of one label: those that were counted. */
+  counts(
+    name: MetricOf<'counter'>,
+    label: string,
+    members: readonly string[],
+  ): Promise<Record<string, number>>
+  /** Of a histogram. `p95Seconds`: the upper edge of the bucket that it lies in; undefined: beyond the last one. */
+  times(
+    name: MetricOf<'histogram'>,
+    label: string,
+    members: readonly string[],
+  ): Promise<Record<string, Times>>
   /** The page for Prometheus. */
   page(): Promise<{ contentType: string; body: string }>
 }
@@ -47,12 +61,58 @@ export function createMetrics(options: {
     observe: (name, labels, seconds) => histograms.get(name)?.observe(labels, seconds),
     set,
     shares,
+    async counts(name, label, members) {
+      const values = (await counters.get(name)?.get())?.values ?? []
+      return byMember(members, (member) => {
+        const own = values.filter(({ labels }) => labels[label] === member)
+        return own.length === 0 ? undefined : own.reduce((sum, { value }) => sum + value, 0)
+      })
+    },
+    async times(name, label, members) {
+      const values = (await histograms.get(name)?.get())?.values ?? []
+      return byMember(members, (member) =>
+        timesOf(values.filter(({ labels }) => labels[label] === member)),
+      )
+    },
     async page() {
       set('blobwatch_match_rate', shares.matched.value())
       set('blobwatch_action_rate', shares.acted.value())
       set('blobwatch_error_rate', shares.failed.value())
       return { contentType: registry.contentType, body: await registry.metrics() }
     },
+  }
+}
+
+function byMember<Value>(
+  members: readonly string[],
+  valueOf: (member: string) => Value | undefined,
+): Record<string, Value> {
+  const found: Record<string, Value> = {}
+  for (const member of members) {
+    const value = valueOf(member)
+    if (value !== undefined) found[member] = value
+  }
+  return found
+}
+
+type Observed = { metricName?: string; value: number; labels: Record<string, unknown> }
+
+/** As prom-client tells it: `_bucket` rows that count all below their edge, `_sum` and `_count`. */
+function timesOf(values: readonly Observed[]): Times | undefined {
+  const valueOf = (ending: string) =>
+    values.find(({ metricName }) => metricName?.endsWith(ending) === true)?.value
+  const count = valueOf('_count')
+  if (count === undefined) return undefined
+  const bucket = values.find(
+    ({ metricName, value, labels }) =>
+      metricName?.endsWith('_bucket') === true &&
+      typeof labels['le'] === 'number' &&
+      value >= count * 0.95,
+  )
+  return {
+    count,
+    seconds: valueOf('_sum') ?? 0,
+    p95Seconds: bucket && Number(bucket.labels['le']),
   }
 }
 

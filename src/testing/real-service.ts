@@ -66,8 +66,7 @@ export async function startRealWorld() {
       const service = kept.use(
         await build(config, { log: createLog({ level: 'warn', destination }) }),
       )
-      await service.start()
-      return service
+      return { ...service, ...(await service.start()) }
     },
 
     /** Waits until so many pictures are settled and nothing is on its way. */

@@ -18,10 +18,13 @@ const sentences = {
   401: 'No key, or one that does not open.',
   403: 'The key lacks the scope.',
   404: 'There is no such thing.',
+  408: 'The body did not arrive in time.',
   409: 'It contradicts what is there.',
   413: 'Too large.',
+  415: 'Not a type of body that this takes.',
   422: 'A field is not as it has to be; `detail` and `errors` say which.',
   429: 'Too often; see Retry-After.',
+  501: 'Not offered here.',
   503: 'Not now; see Retry-After.',
 } as const
 

@@ -1,0 +1,188 @@
+// POST /hash and /hash/url: the signals of a picture, nothing recorded and nothing compared.
+//
+// Promises: `hashes[0]` is PDQ wherever there is one (clients of the integration guide take the first); bytes that are not
+// looked into say why beside their digests; bytes, time, and how many are worked on at once have limits, and who waits
+// too long hears 503. Assumes a decoder that outlives hostile pictures. A crash leaves nothing.
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { createSlots } from '../../blobs/slots.ts'
+import { contentReasons, pdqQualityMin } from '../../domain/blob.ts'
+import { blobCidOf } from '../../domain/cid.ts'
+import type { HashOutcome } from '../../domain/ports.ts'
+import { needs } from '../access.ts'
+import type { ApiParts } from '../open-apis.ts'
+import type { ApiApp } from './app.ts'
+import { jsonBody } from './app.ts'
+import { fileOfForm } from './multipart.ts'
+import { refusals } from './problem-schema.ts'
+import { readBytes } from './read-bytes.ts'
+import { refuse, refuseForNow } from './refuse.ts'
+
+export const hashLimits = {
+  /** Each holds a whole upload in memory. */
+  atOnce: 8,
+  waitMs: 5_000,
+  bodyMs: 30_000,
+  fetchMs: 30_000,
+  hashMs: 60_000,
+  /** What a form adds to the file. */
+  formBytes: 64 * 1024,
+  jsonBytesMax: 16 * 1024,
+  urlCharsMax: 2_048,
+} as const
+
+const hashSchema = z.object({
+  algorithm: z.enum(['pdq', 'sha256', 'md5', 'sha1']),
+  hash_value: z.string().openapi({ description: 'Lowercase hexadecimal.' }),
+  quality: z
+    .int()
+    .min(0)
+    .max(100)
+    .optional()
+    .openapi({ description: `PDQ's own; under ${pdqQualityMin} the hash is not compared.` }),
+})
+
+const hashedSchema = z
+  .object({
+    hashes: z.array(hashSchema).openapi({ description: 'PDQ first, where there is one.' }),
+    media: z.enum(['image', 'video', 'other']),
+    format: z.string(),
+    bytes: z.int(),
+    cid: z.string().openapi({ description: 'The blob CID of these bytes.' }),
+    unscannable: z.enum(contentReasons).optional().openapi({
+      description: 'Why not all that this kind of media requires was computed. Not clear.',
+    }),
+  })
+  .openapi('Hashed')
+
+const ok = {
+  description: 'The signals.',
+  content: { 'application/json': { schema: hashedSchema } },
+}
+
+const hashRoute = createRoute({
+  method: 'post',
+  path: '/hash',
+  description: 'Hash an uploaded file.',
+  middleware: [needs('scan')],
+  request: {
+    body: {
+      required: true,
+      content: {
+        'multipart/form-data': {
+          schema: {
+            type: 'object',
+            description: 'The file, as `file` or as `image`.',
+            properties: {
+              file: { type: 'string', format: 'binary' },
+              image: { type: 'string', format: 'binary' },
+            },
+          },
+        },
+      },
+    },
+  },
+  responses: { 200: ok, ...refusals(400, 408, 413, 422, 503) },
+})
+
+const urlRoute = createRoute({
+  method: 'post',
+  path: '/hash/url',
+  description: 'Fetch a public address and hash what lies there.',
+  middleware: [needs('scan'), jsonBody(hashLimits.jsonBytesMax)],
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.object({ url: z.url({ protocol: /^https?$/ }).max(hashLimits.urlCharsMax) }),
+        },
+      },
+    },
+  },
+  responses: { 200: ok, ...refusals(400, 413, 422, 503) },
+})
+
+export function addHashRoutes(app: ApiApp, { parts }: ApiParts): void {
+  const { config, fetcher, hasher } = parts
+  const slots = createSlots(hashLimits.atOnce)
+
+  const inTurn = async (context: Context, work: () => Promise<Response>): Promise<Response> => {
+    const { signal } = context.req.raw
+    if (!(await slots.take({ signal, waitMs: hashLimits.waitMs })))
+      return refuseForNow(context, 'Too many pictures are being hashed. Ask again in a moment.')
+    try {
+      return await work()
+    } finally {
+      slots.give()
+    }
+  }
+  const hash = async (context: Context, file: { bytes: Uint8Array; contentType?: string }) => {
+    const signal = AbortSignal.any([context.req.raw.signal, AbortSignal.timeout(hashLimits.hashMs)])
+    return context.json(hashed(await hasher.hash({ ...file, signal }), file.bytes.length), 200)
+  }
+
+  app.openapi(
+    hashRoute,
+    (context) =>
+      inTurn(context, async () => {
+        const bytesMax = config.blobBytesMax + hashLimits.formBytes
+        const read = await readBytes(context.req.raw, { bytesMax, ms: hashLimits.bodyMs })
+        if (read.kind === 'too-large')
+          return refuse(context, 413, `A file may have ${config.blobBytesMax} bytes.`)
+        if (read.kind === 'incomplete')
+          return refuse(context, 408, 'The body did not arrive in time.')
+        const contentType = context.req.header('content-type') ?? ''
+        const file = fileOfForm(read.bytes, contentType, ['file', 'image'])
+        if (file.kind === 'refused') return refuse(context, 422, file.sentence, 'no-file')
+        if (file.bytes.length === 0) return refuse(context, 422, 'The file is empty.', 'empty')
+        if (file.bytes.length > config.blobBytesMax)
+          return refuse(context, 413, `A file may have ${config.blobBytesMax} bytes.`)
+        return hash(context, file)
+      }) as never,
+  )
+  app.openapi(
+    urlRoute,
+    (context) =>
+      inTurn(context, async () => {
+        const signal = AbortSignal.any([
+          context.req.raw.signal,
+          AbortSignal.timeout(hashLimits.fetchMs),
+        ])
+        const fetched = await fetcher.fetchUrl({ url: context.req.valid('json').url, signal })
+        if (fetched.kind === 'deferred')
+          return refuseForNow(context, `The address gave nothing now: ${fetched.reason}.`)
+        if (fetched.kind === 'unavailable')
+          return refuse(
+            context,
+            422,
+            `The address gave nothing: ${fetched.reason}.`,
+            fetched.reason,
+          )
+        if (fetched.bytes.length === 0) return refuse(context, 422, 'Nothing lies there.', 'empty')
+        return hash(context, fetched)
+      }) as never,
+  )
+}
+
+function hashed(
+  { media, format, signals, unscannable }: HashOutcome,
+  bytes: number,
+): z.infer<typeof hashedSchema> {
+  const { pdq, sha256, md5, sha1 } = signals
+  return {
+    hashes: [
+      ...(pdq === undefined
+        ? []
+        : [{ algorithm: 'pdq' as const, hash_value: pdq.hash, quality: pdq.quality }]),
+      { algorithm: 'sha256', hash_value: sha256 },
+      ...(md5 === undefined ? [] : [{ algorithm: 'md5' as const, hash_value: md5 }]),
+      ...(sha1 === undefined ? [] : [{ algorithm: 'sha1' as const, hash_value: sha1 }]),
+    ],
+    media,
+    format,
+    bytes,
+    cid: blobCidOf(sha256),
+    ...(unscannable !== undefined && { unscannable }),
+  }
+}

@@ -1,0 +1,158 @@
+// POST /match and /match/batch: what the banks say about a hash.
+//
+// Promises: what is told is recorded first, in one statement a batch; what matches nothing writes nothing; one line in is
+// one line out, in order; a caller who reads slowly is read slowly. Assumes the index in memory or file. A crash in
+// between leaves matches recorded that nobody was told of.
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { createSlots } from '../../blobs/slots.ts'
+import { needs } from '../access.ts'
+import type { ApiParts } from '../open-apis.ts'
+import type { ApiApp } from './app.ts'
+import { jsonBody } from './app.ts'
+import { answerItems, createAnswering, parseItem } from './match-answer.ts'
+import { frameFor, parseAsked } from './match-asked.ts'
+import type { AskedWrong } from './match-asked.ts'
+import {
+  answerFields,
+  choiceFields,
+  hashFields,
+  idSchema,
+  itemSchema,
+  matchLimits,
+} from './match-schema.ts'
+import { answerLines } from './match-stream.ts'
+import { refusals } from './problem-schema.ts'
+import { refuse, refuseForNow } from './refuse.ts'
+
+const streamsAtOnce = 8
+const streamWaitMs = 5_000
+
+const matchRoute = createRoute({
+  method: 'post',
+  path: '/match',
+  description: 'Compare one hash with the banks.',
+  middleware: [needs('match:read'), jsonBody(matchLimits.jsonBytesMax)],
+  request: {
+    body: {
+      required: true,
+      content: { 'application/json': { schema: z.object({ ...hashFields, ...choiceFields }) } },
+    },
+  },
+  responses: {
+    200: {
+      description: 'What matches and counts.',
+      content: { 'application/json': { schema: z.object(answerFields).openapi('Matches') } },
+    },
+    ...refusals(400, 413, 422, 503),
+  },
+})
+
+const streamChoices = z.object({
+  threshold: z.coerce.number().min(0).max(1).optional(),
+  banks: z
+    .string()
+    .max(4_096)
+    .optional()
+    .openapi({ description: 'Only these, with commas between.' }),
+})
+
+const batchRoute = createRoute({
+  method: 'post',
+  path: '/match/batch',
+  description:
+    'Compare many hashes. As JSON up to 20,000 at once; as a stream (application/x-ndjson) any number, one object a line, and one line back for each in its order. `threshold` and `banks` of a stream stand in the address.',
+  middleware: [needs('match:read')],
+  request: {
+    query: streamChoices,
+    body: {
+      content: {
+        'application/json': {
+          schema: z.object({
+            hashes: z
+              .array(z.object({ ...hashFields, id: idSchema.optional() }))
+              .max(matchLimits.batchItemsMax),
+            ...choiceFields,
+          }),
+        },
+        'application/x-ndjson': { schema: z.string() },
+      },
+    },
+  },
+  responses: {
+    200: {
+      description: 'One answer for each, in order.',
+      content: {
+        'application/json': {
+          schema: z.object({ results: z.array(itemSchema) }).openapi('BatchAnswer'),
+        },
+        'application/x-ndjson': { schema: z.string() },
+      },
+    },
+    ...refusals(400, 413, 415, 422, 503),
+  },
+})
+
+export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void {
+  const { bankBook } = parts
+  const answering = createAnswering(parts)
+  const streams = createSlots(streamsAtOnce)
+  const bounded = jsonBody(matchLimits.batchBytesMax)
+
+  app.openapi(matchRoute, async (context) => {
+    const body = context.req.valid('json')
+    const asked = parseAsked(body)
+    if (typeof asked === 'string')
+      return refuse(context, 422, wrongSentences[asked], `invalid-${asked}`)
+    const access = context.get('access')
+    const frame = frameFor(access, bankBook.banks(), body)
+    const [answer] = await answering([asked], { ...frame, access, told: matchLimits.told })
+    if (answer === undefined) throw new TypeError('one question has one answer')
+    return context.json(answer, 200)
+  })
+
+  // Before the schemas: a stream is not read by them, and what is neither is not read at all.
+  app.use('/match/batch', async (context, next) => {
+    const type = typeOf(context)
+    if (context.req.method !== 'POST' || type === 'application/x-ndjson') return next()
+    if (type === 'application/json') return bounded(context, next)
+    return refuse(context, 415, 'Send application/json or application/x-ndjson.')
+  })
+  app.openapi(batchRoute, async (context) => {
+    const access = context.get('access')
+    const told = matchLimits.toldInBatch
+    if (typeOf(context) === 'application/x-ndjson') {
+      const { threshold, banks } = context.req.valid('query')
+      const asked = { threshold, banks: banks?.split(',') }
+      const frame = frameFor(access, bankBook.banks(), asked)
+      const { raw } = context.req
+      if (!(await streams.take({ signal: raw.signal, waitMs: streamWaitMs })))
+        return refuseForNow(context, 'Too many streams are open. Ask again in a moment.')
+      return answerLines(raw, {
+        answering,
+        caller: { ...frame, access, told },
+        onEnd: () => streams.give(),
+        onError: (error) => onError(error, context.get('requestId')),
+      }) as never
+    }
+    const body = context.req.valid('json')
+    if (typeof body === 'string') throw new TypeError('a stream was answered above')
+    const { hashes, ...choice } = body
+    const frame = frameFor(access, bankBook.banks(), choice)
+    const items = hashes.map(parseItem)
+    return context.json(
+      { results: await answerItems(items, answering, { ...frame, access, told }) },
+      200,
+    )
+  })
+}
+
+const wrongSentences: Record<AskedWrong, string> = {
+  'hash-type': 'hash_type is not one of ours.',
+  'hash-value': 'hash_value has not the length, or not the digits, of its hash_type.',
+  quality: 'quality is a number from 0 to 100.',
+}
+
+function typeOf(context: Context): string {
+  return (context.req.header('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+}

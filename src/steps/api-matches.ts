@@ -1,0 +1,44 @@
+// Step note_api_matches: a caller is told of matches, and the server can say later that it told them.
+//
+// Promises: durable before the answer leaves; the same question of the same caller has the same id for as long as it is
+// kept; never the bank's signal, and of what was asked only a digest. A crash before it leaves nothing.
+import { createHash, randomBytes } from 'node:crypto'
+import type { Match } from '../domain/bank.ts'
+import type { Hex, SignalType } from '../domain/blob.ts'
+import type { Database } from '../db/client.ts'
+import { callStep } from '../db/client.ts'
+
+/** How long a match that was told backs an action, and how long requests and reports are kept. */
+export const requestKeepDays = 30
+
+export type ToldMatch = Pick<Match, 'bankId' | 'contentId' | 'distance' | 'type'> & { asked: Hex }
+
+export function digestOfAsked(type: SignalType, value: Hex): Hex {
+  return createHash('sha256').update(`${type}:${value}`).digest('hex')
+}
+
+/** The id of each, by `asked` and content. Safe to repeat. */
+export async function noteApiMatches(
+  db: Database,
+  input: { principal: number; matches: readonly ToldMatch[]; nowMs: number },
+): Promise<(match: Pick<ToldMatch, 'asked' | 'contentId'>) => string> {
+  const keyOf = (asked: Hex, content: number) => `${asked}:${content}`
+  const distinct = new Map(input.matches.map((one) => [keyOf(one.asked, one.contentId), one]))
+  const rows =
+    distinct.size === 0
+      ? []
+      : await callStep<{ asked: Hex; content: number; id: string }[]>(db, 'note_api_matches_v1', {
+          principal: input.principal,
+          now: new Date(input.nowMs),
+          matches: [...distinct.values()].map(({ asked, type, bankId, contentId, distance }) => ({
+            id: `m_${randomBytes(12).toString('base64url')}`,
+            ...{ asked, type, distance, bank: bankId, content: contentId },
+          })),
+        })
+  const ids = new Map(rows.map(({ asked, content, id }) => [keyOf(asked, content), id]))
+  return ({ asked, contentId }) => {
+    const id = ids.get(keyOf(asked, contentId))
+    if (id === undefined) throw new TypeError('note_api_matches_v1 answers for each match')
+    return id
+  }
+}
