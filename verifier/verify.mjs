@@ -570,6 +570,80 @@ function placeOf(action) {
   return [within >> 2, (within & 3) * 2];
 }
 
+// src/ledger/tree/frontier.ts
+var tileHeight = 8;
+var tileWidth = 256;
+function createFrontier(from) {
+  let size = from?.size ?? 0;
+  const roots = from === void 0 ? [] : splitRoots(from.bytes);
+  if (roots.length !== onesOf(size)) throw new TypeError(`not the frontier of ${size} leaves`);
+  return {
+    size: () => size,
+    push(leafHash, onTile) {
+      if (leafHash.length !== hashBytes) throw new TypeError("a leaf hash has 32 bytes");
+      let hash2 = leafHash;
+      let rest = size;
+      for (let height = 1; rest % 2 === 1; height += 1) {
+        hash2 = nodeHash(roots.pop(), hash2);
+        rest = (rest - 1) / 2;
+        if (height % tileHeight === 0)
+          onTile?.({ level: height / tileHeight - 1, index: rest, root: hash2 });
+      }
+      roots.push(hash2);
+      size += 1;
+    },
+    root: () => foldRoots(roots),
+    bytes() {
+      const bytes = new Uint8Array(roots.length * hashBytes);
+      roots.forEach((root, i) => bytes.set(root, i * hashBytes));
+      return bytes;
+    }
+  };
+}
+function foldRoots(roots) {
+  const last = roots.at(-1);
+  if (last === void 0) return emptyRoot;
+  return roots.slice(0, -1).reduceRight((right, left) => nodeHash(left, right), last);
+}
+function splitRoots(bytes) {
+  if (bytes.length % hashBytes !== 0) throw new TypeError("a frontier is whole hashes");
+  return Array.from(
+    { length: bytes.length / hashBytes },
+    (_, i) => bytes.slice(i * hashBytes, (i + 1) * hashBytes)
+  );
+}
+function onesOf(size) {
+  let ones = 0;
+  for (let rest = size; rest > 0; rest = Math.floor(rest / 2)) ones += rest % 2;
+  return ones;
+}
+
+// src/ledger/tree/tiles.ts
+var entryBytesMax = 65535;
+function tilePath(level, { index, width }) {
+  const digits2 = String(index).padStart(Math.ceil(String(index).length / 3) * 3, "0");
+  const groups = digits2.match(/.{3}/g) ?? [];
+  const path = groups.map((group, i) => i < groups.length - 1 ? `x${group}` : group).join("/");
+  return `tile/${level}/${path}${width < tileWidth ? `.p/${width}` : ""}`;
+}
+function* tilesOf(level, size) {
+  const hashes = Math.floor(size / tileWidth ** level);
+  for (let index = 0; index * tileWidth < hashes; index += 1)
+    yield { index, width: Math.min(tileWidth, hashes - index * tileWidth) };
+}
+function parseBundle(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const entries = [];
+  for (let at = 0; at < bytes.length; ) {
+    if (at + 2 > bytes.length) return void 0;
+    const end2 = at + 2 + view.getUint16(at);
+    if (end2 > bytes.length) return void 0;
+    entries.push(bytes.subarray(at + 2, end2));
+    at = end2;
+  }
+  return entries;
+}
+
 // src/verifier/canonical.ts
 var depthMax = 64;
 var quote = 34;
@@ -728,7 +802,6 @@ function keyOf(bytes, from, end2) {
 }
 
 // src/verifier/scan-entry.ts
-var entryBytesMax = 65535;
 var hexLength = 64;
 var timeLength = 24;
 var typeLengthMax = 64;
@@ -1556,79 +1629,6 @@ function manifestOf(head) {
     openedValues: 0,
     product: ""
   };
-}
-
-// src/ledger/tree/frontier.ts
-var tileHeight = 8;
-var tileWidth = 256;
-function createFrontier(from) {
-  let size = from?.size ?? 0;
-  const roots = from === void 0 ? [] : splitRoots(from.bytes);
-  if (roots.length !== onesOf(size)) throw new TypeError(`not the frontier of ${size} leaves`);
-  return {
-    size: () => size,
-    push(leafHash, onTile) {
-      if (leafHash.length !== hashBytes) throw new TypeError("a leaf hash has 32 bytes");
-      let hash2 = leafHash;
-      let rest = size;
-      for (let height = 1; rest % 2 === 1; height += 1) {
-        hash2 = nodeHash(roots.pop(), hash2);
-        rest = (rest - 1) / 2;
-        if (height % tileHeight === 0)
-          onTile?.({ level: height / tileHeight - 1, index: rest, root: hash2 });
-      }
-      roots.push(hash2);
-      size += 1;
-    },
-    root: () => foldRoots(roots),
-    bytes() {
-      const bytes = new Uint8Array(roots.length * hashBytes);
-      roots.forEach((root, i) => bytes.set(root, i * hashBytes));
-      return bytes;
-    }
-  };
-}
-function foldRoots(roots) {
-  const last = roots.at(-1);
-  if (last === void 0) return emptyRoot;
-  return roots.slice(0, -1).reduceRight((right, left) => nodeHash(left, right), last);
-}
-function splitRoots(bytes) {
-  if (bytes.length % hashBytes !== 0) throw new TypeError("a frontier is whole hashes");
-  return Array.from(
-    { length: bytes.length / hashBytes },
-    (_, i) => bytes.slice(i * hashBytes, (i + 1) * hashBytes)
-  );
-}
-function onesOf(size) {
-  let ones = 0;
-  for (let rest = size; rest > 0; rest = Math.floor(rest / 2)) ones += rest % 2;
-  return ones;
-}
-
-// src/ledger/tree/tiles.ts
-function tilePath(level, { index, width }) {
-  const digits2 = String(index).padStart(Math.ceil(String(index).length / 3) * 3, "0");
-  const groups = digits2.match(/.{3}/g) ?? [];
-  const path = groups.map((group, i) => i < groups.length - 1 ? `x${group}` : group).join("/");
-  return `tile/${level}/${path}${width < tileWidth ? `.p/${width}` : ""}`;
-}
-function* tilesOf(level, size) {
-  const hashes = Math.floor(size / tileWidth ** level);
-  for (let index = 0; index * tileWidth < hashes; index += 1)
-    yield { index, width: Math.min(tileWidth, hashes - index * tileWidth) };
-}
-function parseBundle(bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const entries = [];
-  for (let at = 0; at < bytes.length; ) {
-    if (at + 2 > bytes.length) return void 0;
-    const end2 = at + 2 + view.getUint16(at);
-    if (end2 > bytes.length) return void 0;
-    entries.push(bytes.subarray(at + 2, end2));
-    at = end2;
-  }
-  return entries;
 }
 
 // src/verifier/read-entries.ts

@@ -43,9 +43,12 @@ export async function apiInTest(
   t: Pick<TestContext, 'after'>,
   settings: Record<string, string> = {},
 ): Promise<ApiInTest> {
+  // The service ends before its database and its folder.
+  const stack = new AsyncDisposableStack()
+  t.after(() => stack.disposeAsync())
   const dir = await mkdtemp(join(tmpdir(), 'blobwatch-api-'))
-  t.after(() => rm(dir, { recursive: true, force: true }))
-  const database = await testDatabase(t)
+  stack.defer(() => rm(dir, { recursive: true, force: true }))
+  const database = await testDatabase({ after: (clean) => stack.defer(clean) })
   await ensureRoom(database.owner, Date.now())
   const env = {
     BLOBWATCH_DATA_DIR: dir,
@@ -60,8 +63,7 @@ export async function apiInTest(
   const config = parseConfig(env, (path) => assert.fail(`nothing is read from ${path}`))
   const lines: string[] = []
   const destination = { write: (line: string) => void lines.push(line) }
-  const service = await build(config, { log: createLog({ level: 'warn', destination }) })
-  t.after(() => service[Symbol.asyncDispose]())
+  const service = stack.use(await build(config, { log: createLog({ level: 'warn', destination }) }))
   const { publicUrl, privateUrl: url } = await service.start()
   const nowMs = Date.now()
   const person = await principalId(database.app, { kind: 'person', name: 'tester', nowMs })

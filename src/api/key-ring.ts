@@ -27,7 +27,8 @@ export type KeyRing = AsyncDisposable & {
   open(header: string | undefined, from: { address: string; isForwarded: boolean }): Promise<Opened>
 }
 
-type Known = { readMs: number; key: Promise<Held | undefined> }
+/** `readMs`: when the database last answered, or was asked for the first time. */
+type Known = { askedMs: number; readMs: number; key: Promise<Held | undefined> }
 type Held = StoredKey & { bound: Networks | undefined; access: Access }
 
 const shape = /^Bearer mk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/i
@@ -54,22 +55,31 @@ export function createKeyRing(options: {
   }
   const lookUp = async (id: string): Promise<Held | undefined> => {
     const before = known.get(id)
-    if (before !== undefined && clock() - before.readMs < keyRingLimits.freshMs) return before.key
-    const key = options.read(id).then(
-      (row) => row && held(row),
-      (error: unknown) => {
-        if (before === undefined || clock() - before.readMs > keyRingLimits.staleMs) throw error
-        return before.key
-      },
-    )
+    const askedMs = clock()
+    if (before !== undefined && askedMs - before.askedMs < keyRingLimits.freshMs) return before.key
+    const entry: Known = { askedMs, readMs: askedMs, key: readAnew(id, before) }
+    entry.key.catch(() => known.delete(id))
+    keep(id, entry)
+    return entry.key
+  }
+  const readAnew = async (id: string, before: Known | undefined): Promise<Held | undefined> => {
+    try {
+      const row = await options.read(id)
+      return row && held(row)
+    } catch (error) {
+      if (before === undefined || clock() - before.readMs > keyRingLimits.staleMs) throw error
+      const entry = known.get(id)
+      if (entry !== undefined) entry.readMs = before.readMs
+      return before.key
+    }
+  }
+  const keep = (id: string, entry: Known) => {
     known.delete(id)
-    known.set(id, { readMs: clock(), key })
-    key.catch(() => known.delete(id))
+    known.set(id, entry)
     for (const oldest of known.keys()) {
       if (known.size <= keyRingLimits.keysMax) break
       known.delete(oldest)
     }
-    return key
   }
   return {
     async open(header, { address, isForwarded }) {

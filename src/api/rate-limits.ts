@@ -59,7 +59,9 @@ function createBuckets(clock: Clock) {
       const before = buckets.get(name) ?? { left: size, atMs: nowMs }
       const since = Math.max(0, nowMs - before.atMs) / 1000
       const filled = Math.min(size, before.left + since * perSecond)
-      if (filled < 1) return { left: filled, waitMs: Math.ceil(((1 - filled) / perSecond) * 1000) }
+      // To a thousandth of a millisecond: sums of fractions are not exact.
+      const waitMs = Math.ceil(((1 - filled) / perSecond) * 1000 - 0.001)
+      if (waitMs > 0) return { left: filled, waitMs }
       const left = filled - tokens
       if (tokens > 0) {
         buckets.delete(name)

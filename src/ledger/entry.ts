@@ -9,8 +9,8 @@ import { FatalError } from '../domain/errors.ts'
 import { toHex } from './bytes.ts'
 import { commitmentOf } from './commitment.ts'
 import { leafHashOf } from './tree/hash.ts'
+import { entryBytesMax } from './tree/tiles.ts'
 
-export const entryBytesMax = 65_535
 /** Arrays and objects within each other, at most. */
 export const depthMax = 64
 export const noHash: Hex = '0'.repeat(64)

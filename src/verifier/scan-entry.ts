@@ -1,8 +1,7 @@
 // Where the fields of an entry stand in its bytes. Canonical form fixes their order, so one pass finds and checks them.
 import { textOf } from '../ledger/bytes.ts'
+import { entryBytesMax } from '../ledger/tree/tiles.ts'
 import { isCanonical, skipInteger, skipObject, skipString } from './canonical.ts'
-
-export const entryBytesMax = 65_535
 
 /** Offsets into the bytes. Texts without their quotes; `actor`, `com` and `pub` with their braces. */
 export type EntryPlaces = {

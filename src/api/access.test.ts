@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { changeKey } from '../cases/api-keys.ts'
+import { apiInTest } from './api-in-test.ts'
+import { keyRingLimits } from './key-ring.ts'
+import { rateLimits } from './rate-limits.ts'
+
+const path = '/api/v1/openapi.json'
+type Problem = { title: string; status: number; detail: string; requestId: string }
+const problemOf = async (answer: Response) => (await answer.json()) as Problem
+
+test('without a good key every path is the same 401, whether there is something or not', async (t) => {
+  const api = await apiInTest(t)
+  const answers = new Set<string>()
+  for (const asked of [path, '/api/v1/no-such-thing', '/api/v1/status']) {
+    for (const authorization of ['', 'Bearer x', `Bearer mk_${'0'.repeat(12)}_${'A'.repeat(43)}`]) {
+      const answer = await fetch(`${api.url}${asked}`, { headers: { authorization } })
+      assert.equal(answer.headers.get('www-authenticate'), 'Bearer')
+      assert.equal(answer.headers.get('content-type'), 'application/problem+json')
+      const { requestId, ...rest } = await problemOf(answer)
+      assert.match(requestId, /^[0-9a-f-]{36}$/)
+      answers.add(JSON.stringify(rest))
+    }
+  }
+  assert.equal(answers.size, 1)
+  assert.match([...answers][0] ?? '', /"status":401,"detail":"A key is needed/)
+})
+
+test('a key opens, its rate is told, and its last use is known when the service has stopped', async (t) => {
+  const api = await apiInTest(t)
+  const key = await api.key(['scan'])
+  const answer = await api.ask(path, { key })
+  assert.equal(answer.status, 200)
+  assert.deepEqual(
+    ['ratelimit-limit', 'ratelimit-remaining'].map((name) => answer.headers.get(name)),
+    ['400', '399'],
+  )
+  assert.equal((await api.ask('/api/v1/no-such-thing', { key })).status, 404)
+  await api.service[Symbol.asyncDispose]()
+  const [row] = await api.database.app<{ at: Date | null }[]>`
+    select last_used_at as at from api_key`
+  assert.ok(row?.at)
+})
+
+test('who asks too often is told to wait, and only that key', async (t) => {
+  const api = await apiInTest(t)
+  const [slow, other] = [
+    await api.key(['scan'], { requestsPerSecond: 1, name: 'slow' }),
+    await api.key(['scan']),
+  ]
+  const statuses = await Promise.all(
+    Array.from({ length: 5 }, async () => (await api.ask(path, { key: slow })).status),
+  )
+  assert.ok(statuses.includes(200) && statuses.includes(429), statuses.join())
+  const refused = await api.ask(path, { key: slow })
+  assert.equal(refused.status, 429)
+  assert.equal(refused.headers.get('retry-after'), '1')
+  assert.equal((await problemOf(refused)).detail, 'This key asks too often.')
+  assert.equal((await api.ask(path, { key: other })).status, 200)
+})
+
+test('who has no key is stopped before the database is asked for ever new ones', async (t) => {
+  const api = await apiInTest(t)
+  const knock = async (n: number) => {
+    const id = n.toString(16).padStart(12, '0')
+    const authorization = `Bearer mk_${id}_${'A'.repeat(43)}`
+    return fetch(`${api.url}${path}`, { headers: { authorization } })
+  }
+  for (let n = 0; n < rateLimits.refusedPerMinute; n++) await knock(n)
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => knock(1000 + n)))
+  const stopped = answers.filter(({ status }) => status === 429)
+  assert.ok(stopped.length >= 15, `${stopped.length} of 20`)
+  assert.match((await problemOf(stopped[0]!)).detail, /without a good key/)
+})
+
+test('a key that is bound to networks opens from there and through no proxy', async (t) => {
+  const api = await apiInTest(t)
+  const here = await api.key(['scan'], { networks: ['127.0.0.0/8'] })
+  const elsewhere = await api.key(['scan'], { networks: ['10.0.0.0/8'], name: 'elsewhere' })
+  assert.equal((await api.ask(path, { key: here })).status, 200)
+  assert.equal((await api.ask(path, { key: elsewhere })).status, 403)
+  for (const name of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']) {
+    const headers = { [name]: '127.0.0.1' }
+    assert.equal((await api.ask(path, { key: here, headers })).status, 403, name)
+    assert.equal((await api.ask(path, { key: elsewhere, headers })).status, 403, name)
+  }
+})
+
+test('a revoked key opens nothing a second later', async (t) => {
+  const api = await apiInTest(t)
+  const key = await api.key(['admin'])
+  assert.equal((await api.ask(path, { key })).status, 200)
+  const id = key.split('_')[1] ?? ''
+  const { app } = api.database
+  await changeKey(app, { op: 'revoke', id, principal: api.person, nowMs: Date.now() })
+  await sleep(keyRingLimits.freshMs)
+  assert.equal((await api.ask(path, { key })).status, 401)
+})
