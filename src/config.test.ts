@@ -224,3 +224,15 @@ test('recipients, identity, bucket and place of a vault are what they have to be
     assert.ok(!problems.join().includes('hunter2') && !problems.join().includes(identity))
   }
 })
+
+test('plug-ins are whole paths, each once', () => {
+  assert.deepEqual(parseConfig({}, noFiles).plugins, [])
+  const two = { BLOBWATCH_PLUGINS: '/a/manifest.json, /b/manifest.json,' }
+  assert.deepEqual(parseConfig(two, noFiles).plugins, ['/a/manifest.json', '/b/manifest.json'])
+  for (const [paths, told] of [
+    ['a.json', /whole paths/],
+    ['/a.json,/a.json', /twice/],
+    [Array.from({ length: 17 }, (_, i) => `/${i}.json`).join(','), /16 paths at most/],
+  ] as const)
+    assert.match(problemsOf({ BLOBWATCH_PLUGINS: paths }).join(), told)
+})

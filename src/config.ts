@@ -5,6 +5,7 @@ import type { LedgerConfig } from './config-ledger.ts'
 import { readHma } from './config-hma.ts'
 import type { HmaConfig } from './config-hma.ts'
 import { evidenceSettings, readEvidence } from './config-evidence.ts'
+import { pluginSettings, readPlugins } from './config-plugins.ts'
 import type { EvidenceConfig } from './config-evidence.ts'
 import { modes } from './domain/bank.ts'
 import type { Mode } from './domain/bank.ts'
@@ -170,6 +171,7 @@ export const settings = {
     help: 'Who can open a backup of the keys of accounts: age recipients (age1…), with commas between them. Keep their identities offline.',
   },
   ...evidenceSettings,
+  ...pluginSettings,
   BLOBWATCH_LOG_NAME: {
     help: 'Name of the ledger, for example modlog.example.com/main. Not set: from the deployment id.',
   },
@@ -245,6 +247,8 @@ export type Config = {
   decoderSlots: number
   diskFreeBytesMin: number
   evidence: EvidenceConfig | undefined
+  /** Paths of manifests. */
+  plugins: string[]
   dataKeyHex: string | undefined
   backupRecipients: string[]
   logName: string | undefined
@@ -353,6 +357,7 @@ function readConfig(read: ReturnType<typeof reader>, problems: string[]): Config
     diskFreeBytesMin: read.integer('BLOBWATCH_DISK_FREE_MB_MIN', 0, 100_000_000) * 1024 * 1024,
     // Of many settings together: read after the others.
     evidence: undefined,
+    plugins: readPlugins(read, problems),
     dataKeyHex: read.text('BLOBWATCH_DATA_KEY'),
     backupRecipients: (read.text('BLOBWATCH_BACKUP_RECIPIENTS') ?? '')
       .split(',')

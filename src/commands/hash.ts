@@ -1,12 +1,21 @@
 // hash: what a file's signals are. Needs no database and no setting.
 import type { Command } from 'commander'
 import { pdqQualityMin } from '../domain/blob.ts'
+import type { MediaKind } from '../domain/blob.ts'
 import { blobCidOf } from '../domain/cid.ts'
+import { UsageError } from '../domain/errors.ts'
+import { openSignalPlugin } from '../plugins/signal-plugin.ts'
+import type { PluginHash, SignalPlugin } from '../plugins/signal-plugin.ts'
 import type { Io } from './io.ts'
 import { withExamples } from './examples.ts'
 import { printFacts, printJson } from './output.ts'
+import { openPluginParts, readManifest } from './plugins.ts'
 import { hashFile, withHasher } from './read-blob.ts'
 import type { HashedFile } from './read-blob.ts'
+
+type HashOptions = { plugin?: string; json?: boolean }
+type Shown = HashedFile & { plugin?: PluginValue }
+type PluginValue = PluginHash & { name: string }
 
 export function addHash(program: Command, io: Io): void {
   withExamples(
@@ -16,29 +25,69 @@ export function addHash(program: Command, io: Io): void {
         'print the signals of files: digests, PDQ with its quality, kind, why unscannable',
       )
       .argument('<FILE...>', 'files; - is stdin')
+      .option('--plugin <MANIFEST>', 'print the value of a plug-in too (docs/extending.md)')
       .option('--json', 'print the result as JSON')
-      .action((files: string[], options: { json?: boolean }) => run(io, files, options)),
+      .action((files: string[], options: HashOptions) => run(io, files, options)),
     [
       'hash picture.jpg',
       'hash --json *.png',
+      'hash --plugin examples/plugins/average-hash/manifest.json picture.pgm',
       'curl -s https://example.com/a.jpg | blobwatch hash -',
     ],
   )
 }
 
-async function run(io: Io, files: string[], options: { json?: boolean }): Promise<void> {
-  const hashed: HashedFile[] = []
+async function run(io: Io, files: string[], options: HashOptions): Promise<void> {
+  await using plugin = await openPlugin(io, options.plugin)
+  const hashed: Shown[] = []
   await withHasher(io, async (hasher) => {
     for (const file of files) {
-      const one = await hashFile(io, hasher, file)
-      hashed.push(one)
-      if (options.json !== true) printFile(io, one, hashed.length > 1)
+      let value: PluginValue | undefined
+      const one = await hashFile(io, hasher, file, async (bytes, { media }) => {
+        if (plugin !== undefined) value = await valueOf(plugin, bytes, media)
+      })
+      hashed.push(value === undefined ? one : { ...one, plugin: value })
+      if (options.json === true) continue
+      printFile(io, one, hashed.length > 1)
+      if (value !== undefined) printFacts(io, [[value.name, valueInWords(value)]])
     }
   })
   if (options.json === true) printJson(io, { files: hashed.map(forMachines) })
 }
 
-function forMachines(one: HashedFile): object {
+async function openPlugin(io: Io, path: string | undefined): Promise<SignalPlugin | undefined> {
+  if (path === undefined) return undefined
+  const manifest = readManifest(io, path)
+  if (manifest.kind === 'exchange')
+    throw new UsageError(`${path} is an exchange: it hashes nothing`)
+  return openSignalPlugin(manifest, await openPluginParts(io))
+}
+
+async function valueOf(
+  plugin: SignalPlugin,
+  bytes: Uint8Array,
+  media: MediaKind,
+): Promise<PluginValue> {
+  const { name, media: asked } = plugin.manifest
+  return asked.includes(media) ? { name, ...(await plugin.hash(bytes)) } : { name, kind: 'none' }
+}
+
+function valueInWords(hashed: PluginHash): string {
+  switch (hashed.kind) {
+    case 'value':
+      return hashed.quality === undefined
+        ? hashed.value
+        : `${hashed.value} (quality ${hashed.quality})`
+    case 'none':
+      return 'no value for this file'
+    case 'failed':
+      return `failed: ${hashed.reason}`
+    default:
+      return hashed satisfies never
+  }
+}
+
+function forMachines(one: Shown): object {
   return 'signals' in one ? { ...one, cid: blobCidOf(one.signals.sha256) } : one
 }
 

@@ -25,6 +25,7 @@ import { addObserve } from './observe.ts'
 import { addShow } from './show.ts'
 import { addUnscannable } from './unscannable.ts'
 import { addPause } from './pause.ts'
+import { addPlugin } from './plugin.ts'
 import { addPolicy } from './policy.ts'
 import { addReport } from './report.ts'
 import { addRestore } from './restore.ts'
@@ -58,6 +59,7 @@ export function createProgram(io: Io): Command {
   addSimilar(program, io)
   addCluster(program, io)
   addBank(program, io)
+  addPlugin(program, io)
   program.commandsGroup('Deciding:')
   addCase(program, io)
   addHold(program, io)

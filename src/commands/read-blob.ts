@@ -21,8 +21,13 @@ export async function withHasher<T>(io: Io, work: (hasher: Hasher) => Promise<T>
   return await work(createHasher({ decoder }))
 }
 
-/** `-` is stdin. Throws UsageError when the file cannot be read. */
-export async function hashFile(io: Io, hasher: Hasher, file: string): Promise<HashedFile> {
+/** `-` is stdin. `see` gets the bytes and what they are. Throws UsageError when the file cannot be read. */
+export async function hashFile(
+  io: Io,
+  hasher: Hasher,
+  file: string,
+  see: (bytes: Uint8Array, outcome: HashOutcome) => Promise<void> = async () => {},
+): Promise<HashedFile> {
   const bytes = await readBlob(file)
   if (bytes === undefined)
     return { file, bytes: fetchLimits.blobBytesMax, unscannable: 'too-large' }
@@ -32,6 +37,7 @@ export async function hashFile(io: Io, hasher: Hasher, file: string): Promise<Ha
     ...(contentType !== undefined && { contentType }),
     signal: io.stop,
   })
+  await see(bytes, outcome)
   return { file, bytes: bytes.length, ...outcome }
 }
 

@@ -5,6 +5,7 @@ import { build } from '../service.ts'
 import { createLog, parseLogLevel } from '../telemetry/log.ts'
 import { armFromSetting } from './crash-setting.ts'
 import type { Io } from './io.ts'
+import { readManifests } from './plugins.ts'
 import { startScreen } from './start-screen.ts'
 
 export async function serve(io: Io): Promise<void> {
@@ -20,11 +21,12 @@ export async function serve(io: Io): Promise<void> {
       ].join('\n'),
     )
   }
+  const plugins = readManifests(io, config.plugins)
   armFromSetting(config.crashPoint)
   const log = createLog({ level: parseLogLevel(config.logLevel) })
   await using service = await build(config, { log })
   const urls = await service.start()
-  io.err(startScreen({ config, parts: service.parts, urls }))
+  io.err(startScreen({ config, parts: service.parts, urls, plugins }))
   await Promise.race([stopped(io.stop), service.failed])
   log.info('stopping', { outcome: 'stopping' })
 }

@@ -1,5 +1,6 @@
 // The one screen at start: what is watched, what may be done where, what is not configured and what that costs.
 import type { Config } from '../config.ts'
+import type { Manifest } from '../plugins/manifest.ts'
 import type { Parts, ServiceUrls } from '../service.ts'
 import { version } from '../version.ts'
 
@@ -7,8 +8,9 @@ export function startScreen(options: {
   config: Config
   parts: Pick<Parts, 'database' | 'bankBook' | 'decoder' | 'identity'>
   urls: ServiceUrls
+  plugins: readonly Manifest[]
 }): string {
-  const { config, parts, urls } = options
+  const { config, parts, urls, plugins } = options
   const rows: [string, string][] = [
     ['mode', modeLine(config)],
     ['watches', watchesLine(config)],
@@ -26,7 +28,7 @@ export function startScreen(options: {
     ['private', `${urls.privateUrl}  (/readyz, /metrics)`],
     ['HMA', hmaLine(config, urls)],
   ]
-  const missing = missingLines(config, parts)
+  const missing = [...missingLines(config, parts), ...plugins.map(pluginLine)]
   return [
     `Blobwatch ${version}`,
     ...rows.map(([name, value]) => `  ${name.padEnd(11)} ${value}`),
@@ -97,4 +99,10 @@ function missingLines(config: Config, parts: Pick<Parts, 'database' | 'identity'
     config.hmaApiUrl !== undefined &&
       'HMA_API_URL is set and not used: Blobwatch hashes and matches by itself',
   ].filter((line) => line !== false)
+}
+
+function pluginLine({ name, kind }: Manifest): string {
+  return kind === 'exchange'
+    ? `plug-in ${name}: nothing is fetched by exchanges of others yet, plugin check tries it`
+    : `plug-in ${name}: nothing is matched with its values yet, hash --plugin shows them`
 }

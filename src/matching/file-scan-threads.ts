@@ -1,6 +1,7 @@
 // Large files are scanned by as many threads as there are cores, two at most: each reads and compares its share of the
 // blocks, and the thread that answers requests is free meanwhile. A thread that dies fails the searches that it had; the
 // next search starts another.
+import { extname } from 'node:path'
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { errorMessage } from '../domain/errors.ts'
@@ -40,6 +41,9 @@ const threadsMax = 2
 /** Of V8: the blocks lie beside it. */
 const heapMb = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 }
 
+/** `.ts` from the sources, `.js` from a published package. */
+const threadFile = new URL(`./file-scan-thread${extname(import.meta.filename)}`, import.meta.url)
+
 /** `onWorker`: for tests, which kill it. */
 export function createScanThreads(onWorker: (worker: Worker) => void = () => {}): ScanThreads {
   const count = Math.min(threadsMax, availableParallelism())
@@ -47,7 +51,7 @@ export function createScanThreads(onWorker: (worker: Worker) => void = () => {})
   let lastId = 0
 
   const start = (share: number): Thread => {
-    const worker = new Worker(new URL('./file-scan-thread.ts', import.meta.url), {
+    const worker = new Worker(threadFile, {
       resourceLimits: heapMb,
     })
     onWorker(worker)

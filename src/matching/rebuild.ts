@@ -1,5 +1,6 @@
 // Building in a thread of its own, so that nothing waits for it. The thread is started with the first job and kept: two
 // hundred threads one after the other leave tens of megabytes behind. One that died is replaced with the next job.
+import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { errorMessage } from '../domain/errors.ts'
 import type { KernelModule, SharedMemory } from './kernel-webassembly.ts'
@@ -23,11 +24,14 @@ export type Rebuilder = {
 /** What the thread works on is shared memory; its own objects are few. V8's limit would be 48 MB, reached after thousands of jobs. */
 const youngMbMax = 4
 
+/** `.ts` from the sources, `.js` from a published package. */
+const workerFile = new URL(`./rebuild-worker${extname(import.meta.filename)}`, import.meta.url)
+
 /** `onWorker`: for tests, which kill it. */
 export function createRebuilder(onWorker: (worker: Worker) => void = () => {}): Rebuilder {
   let worker: Worker | undefined
   const start = () => {
-    const started = new Worker(new URL('./rebuild-worker.ts', import.meta.url), {
+    const started = new Worker(workerFile, {
       resourceLimits: { maxYoungGenerationSizeMb: youngMbMax },
     })
     // An uncaught error is told before the thread has ended; what counts is the end.

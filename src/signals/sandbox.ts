@@ -8,7 +8,14 @@
 // A crash leaves nothing: children see their pipe close and, where setpriv works, are killed with us.
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { RetryableError } from '../domain/errors.ts'
-import { besideThisFile, permissionWords, tool, wallCommand, type Limits } from './walls.ts'
+import {
+  besideThisFile,
+  permissionWords,
+  programCommand,
+  tool,
+  wallCommand,
+  type Limits,
+} from './walls.ts'
 import type { Walls } from './walls.ts'
 
 const probeMsMax = 10_000
@@ -28,6 +35,11 @@ export type Sandbox = {
     script: string,
     words?: string[],
     options?: { permission: boolean },
+  ): ChildProcessWithoutNullStreams
+  /** A program that is not ours behind the kernel's walls, without Node's. `argv[0]` is a path. No shell reads the words. */
+  spawnProgram(
+    argv: readonly string[],
+    limits: Limits & { network: boolean },
   ): ChildProcessWithoutNullStreams
   /** The same walls with other limits. */
   limitedTo(limits: Limits): Sandbox
@@ -56,6 +68,10 @@ function sandboxBehind(walls: Walls, options: SandboxOptions, nextSerial: () => 
         script,
         ...words,
       ]),
+    spawnProgram(argv, limits) {
+      const [command, ...rest] = [...programCommand(walls, limits, nextSerial()), ...argv]
+      return spawn(command!, rest, { env: {}, cwd: '/', detached: true, stdio: 'pipe' })
+    },
     limitProcessorSeconds: async (pid, seconds) =>
       walls.limits === 'set' &&
       (await succeeds(

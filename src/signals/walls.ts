@@ -35,18 +35,35 @@ export function wallCommand(walls: Walls, limits: Limits, serial: number): strin
   ]
 }
 
+/**
+ * The words before a program that is not ours. `network: true` leaves the network open; what V8 reserves is not added, so a
+ * program of Node needs 600 MB.
+ */
+export function programCommand(
+  walls: Walls,
+  limits: Limits & { network: boolean },
+  serial: number,
+): string[] {
+  const behind: Walls = limits.network ? { ...walls, network: 'open' } : walls
+  return [
+    ...networkWords(behind.network),
+    ...(walls.limits === 'set' ? limitWords(behind, limits, 0) : []),
+    ...userWords(walls.user, userIds.first + (serial % userIds.count)),
+  ]
+}
+
 function networkWords(network: Walls['network']): string[] {
   if (network === 'open') return []
   const words = [tool('unshare'), '--net', '--ipc']
   return network === 'cut' ? words : [...words, '--map-current-user']
 }
 
-function limitWords(walls: Walls, limits: Limits): string[] {
+function limitWords(walls: Walls, limits: Limits, reserved = reservedBytes): string[] {
   // The count of threads is kept per user: it only means this child where the user, or its namespace, is its own.
   const countsAlone = walls.user === 'own' || walls.network === 'cut-by-user-namespace'
   return [
     tool('prlimit'),
-    `--data=${limits.memoryBytes + reservedBytes}`,
+    `--data=${limits.memoryBytes + reserved}`,
     `--cpu=${limits.processorSeconds}:${processorSecondsHard}`,
     `--nofile=${filesMax}`,
     '--fsize=0',

@@ -125,7 +125,7 @@ async function loadTesting(dir: string): Promise<typeof Testing> {
   } catch (error) {
     if (!isNotInstalled(error)) throw error
     throw new UsageError(
-      'the demo needs a real PDS, which is among the development packages: run "npm ci" without --omit=dev, then again',
+      'the demo needs a real PDS, which is among the development packages: in a clone of the repository run "npm ci" without --omit=dev, then again',
     )
   }
 }

@@ -1,0 +1,104 @@
+// Blobwatch's own API, /api/v1. Every call rejects with ApiError, ConnectionError or the reason of an aborted signal.
+import { changes } from './changes.ts'
+import type { ChangesOptions } from './changes.ts'
+import { formOf } from './exchange.ts'
+import { matchStream } from './match-stream.ts'
+import { createRequester } from './request.ts'
+import type { Call, CallOptions, ClientOptions } from './request.ts'
+import type * as Wire from './blobwatch-types.ts'
+
+export type BlobwatchClient = {
+  /** The signals of a file. Tried again where it failed on the way: it changes nothing. */
+  hash(file: Wire.Upload, options?: CallOptions): Promise<Wire.HashAnswer>
+  hashUrl(url: string, options?: CallOptions): Promise<Wire.HashAnswer>
+  match(question: Wire.MatchQuestion, options?: CallOptions): Promise<Wire.MatchAnswer>
+  /** One answer for each question, in their order. */
+  matchBatch(questions: Wire.MatchQuestion[], options?: CallOptions): Promise<Wire.MatchAnswer[]>
+  /**
+   * As many as there are: questions are taken 500 at a time, and an answer is given as soon as its line has come. In the
+   * order of the questions. A part that broke off is asked for the rest of its questions only.
+   */
+  matchStream(
+    questions: AsyncIterable<Wire.MatchQuestion> | Iterable<Wire.MatchQuestion>,
+    options?: CallOptions,
+  ): AsyncGenerator<Wire.MatchAnswer>
+  action(request: Wire.ActionRequest, options?: CallOptions): Promise<Wire.ActionAnswer>
+  actionState(actionId: string, options?: CallOptions): Promise<Wire.ActionAnswer>
+  /** Never tried again by itself: each one that arrives is a report. */
+  report(request: Wire.ReportRequest, options?: CallOptions): Promise<Wire.ReportAnswer>
+  status(options?: CallOptions): Promise<Record<string, unknown>>
+  blob(name: Wire.BlobName, options?: CallOptions): Promise<Wire.BlobState>
+  blobs(names: Wire.BlobName[], options?: CallOptions): Promise<Wire.BlobState[]>
+  /** Until the loop is left or the signal aborts (then with its reason). A lost connection is made anew from the last position. */
+  changes(options?: ChangesOptions): AsyncGenerator<Wire.BlobChange>
+  /** Any other resource: cases, banks, holds, ledger, explain. `path` begins after /api/v1. */
+  get<T>(path: `/${string}`, options?: CallOptions & { query?: Call['query'] }): Promise<T>
+}
+
+export function blobwatchClient(options: ClientOptions): BlobwatchClient {
+  const requester = createRequester(options)
+  const json = <T>(call: Call, given?: CallOptions) =>
+    requester.json<T>({ ...call, path: `/api/v1${call.path}` }, given)
+  /** Asked by POST because it is long or secret, and changes nothing. */
+  const question = <T>(path: string, body: unknown, given?: CallOptions) =>
+    json<T>({ name: `POST ${path}`, method: 'POST', path, json: body, repeatable: true }, given)
+  const read = <T>(name: string, path: string, given?: CallOptions & { query?: Call['query'] }) =>
+    json<T>(
+      {
+        name: `GET ${name}`,
+        method: 'GET',
+        path,
+        repeatable: true,
+        ...(given?.query && { query: given.query }),
+      },
+      given,
+    )
+  return {
+    hash: (file, given) =>
+      json(
+        {
+          name: 'POST /hash',
+          method: 'POST',
+          path: '/hash',
+          body: { make: () => formOf('file', file) },
+          repeatable: true,
+        },
+        given,
+      ),
+    hashUrl: (url, given) => question('/hash/url', { url }, given),
+    match: (one, given) => question('/match', one, given),
+    matchBatch: async (hashes, given) => {
+      const { results } = await question<{ results: Wire.MatchAnswer[] }>(
+        '/match/batch',
+        { hashes },
+        given,
+      )
+      return results
+    },
+    matchStream: (questions, given) => matchStream(requester, questions, given),
+    action: (request, given) =>
+      json(
+        { name: 'POST /action', method: 'POST', path: '/action', json: request, repeatable: true },
+        given,
+      ),
+    actionState: (id, given) => read('/action/{id}', `/action/${encodeURIComponent(id)}`, given),
+    report: (request, given) =>
+      json(
+        { name: 'POST /report', method: 'POST', path: '/report', json: request, repeatable: false },
+        given,
+      ),
+    status: (given) => read('/status', '/status', given),
+    blob: ({ did, cid }, given) =>
+      read(
+        '/blobs/{did}/{cid}',
+        `/blobs/${encodeURIComponent(did)}/${encodeURIComponent(cid)}`,
+        given,
+      ),
+    blobs: async (blobs, given) => {
+      const answer = await question<{ blobs: Wire.BlobState[] }>('/blobs', { blobs }, given)
+      return answer.blobs
+    },
+    changes: (given) => changes(requester, given),
+    get: (path, given) => read('(resource)', path, given),
+  }
+}

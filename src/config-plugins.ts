@@ -1,0 +1,25 @@
+// The setting that names plug-ins.
+import { isAbsolute } from 'node:path'
+
+export const pluginSettings = {
+  BLOBWATCH_PLUGINS: {
+    help: 'Manifests of plug-ins (docs/extending.md), whole paths with commas between them. They are read at the start; `plugin check` tries them. Nothing is matched with their values yet.',
+  },
+} as const
+
+const pluginsMax = 16
+
+export function readPlugins(
+  read: { text(name: keyof typeof pluginSettings): string | undefined },
+  problems: string[],
+): string[] {
+  const paths = (read.text('BLOBWATCH_PLUGINS') ?? '')
+    .split(',')
+    .map((path) => path.trim())
+    .filter(Boolean)
+  if (paths.some((path) => !isAbsolute(path)))
+    problems.push('BLOBWATCH_PLUGINS has whole paths: /etc/blobwatch/plugin/manifest.json')
+  if (new Set(paths).size < paths.length) problems.push('BLOBWATCH_PLUGINS names one path twice')
+  if (paths.length > pluginsMax) problems.push(`BLOBWATCH_PLUGINS has ${pluginsMax} paths at most`)
+  return paths
+}
