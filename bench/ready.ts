@@ -10,12 +10,11 @@ import type { IndexLayout } from '../src/matching/bank-index-parts.ts'
 import { silentLog } from '../src/testing/database.ts'
 import type { Bench, BenchOptions, BenchResult } from './bench.ts'
 import { round } from './machine.ts'
+import { banks, fillSignals } from './fill-signals.ts'
 import { scratchDatabase, scratchFolder } from './scratch.ts'
 
 const signals = { full: 10_000_000, quick: 1_000_000 } as const
 const imported = 100_000
-const banks = 10
-const perGeneration = 50_000
 
 export const bench: Bench = {
   about: 'seconds from nothing until ten million bank signals of the database are searched',
@@ -27,7 +26,7 @@ async function measureReady({ quick, signal, tell }: BenchOptions): Promise<Benc
   await using scratch = await scratchDatabase({ waitsForDisk: false })
   await using folder = await scratchFolder()
   tell(`making ${count} contents with a PDQ hash each`)
-  await fill(scratch.owner, count)
+  await fillSignals(scratch.owner, count)
   signal.throwIfAborted()
   const memory = await ready(scratch.app, { kind: 'memory' }, count)
   tell(`in memory: ${memory.seconds.toFixed(1)} s`)
@@ -104,23 +103,6 @@ function queryOf(hash: string) {
 async function hashOf(db: Database, id: number): Promise<string> {
   const [row] = await db<{ value: Buffer }[]>`select value from bank_signal where id = ${id}`
   return (row as { value: Buffer }).value.toString('hex')
-}
-
-/** As imports would have left it. Keys that nothing here reads by are not built: they would take most of the time. */
-async function fill(owner: Database, count: number): Promise<void> {
-  await owner`alter table bank_signal drop constraint bank_signal_content_fkey`
-  await owner`alter table bank_content drop constraint bank_content_bank_fkey`
-  await owner`drop index bank_signal_value, bank_signal_content, bank_content_bank`
-  await owner`insert into bank (name, mode, class, policy, created_at)
-    select 'BANK_' || n, 'observe', 'restricted', '{"pdqDistanceMax": 31}', now()
-    from generate_series(1, ${banks}::integer) n`
-  await owner`insert into bank_content (bank, created_at)
-    select 1 + (n - 1) / ${Math.ceil(count / banks)}::integer, now() from generate_series(1, ${count}::integer) n`
-  await owner`insert into bank_signal (content, type, value, quality, added_generation)
-    select n, 'pdq', sha256(int4send(n)), 100, 1 + n / ${perGeneration}::integer
-    from generate_series(1, ${count}::integer) n`
-  await owner`update bank_head set generation = ${Math.floor(count / perGeneration) + 1}`
-  await owner`vacuum (analyze) bank_signal, bank_content`
 }
 
 /** One import in one statement and one generation. */
