@@ -31,6 +31,7 @@ import { addRestore } from './restore.ts'
 import { addReverse } from './reverse.ts'
 import { addServe } from './serve.ts'
 import { addSimilar } from './similar.ts'
+import { addUserReport } from './user-report.ts'
 
 export function createProgram(io: Io): Command {
   const program = new Command('blobwatch')
@@ -64,6 +65,7 @@ export function createProgram(io: Io): Command {
   addPause(program, io)
   addReverse(program, io)
   addFeedback(program, io)
+  addUserReport(program, io)
   addShow(program, io)
   addEvidence(program, io)
   program.commandsGroup('Seeing what happened:')
