@@ -12,6 +12,7 @@ import { printTable } from './print-table.ts'
 
 /** Loaded when asked for: a bench must not pay for another one's packages. */
 const benches: Record<string, () => Promise<{ bench: Bench }>> = {
+  'api-match': () => import('./api-match.ts'),
   e2e: () => import('./e2e.ts'),
   evasion: () => import('./evasion.ts'),
   'lookup-file': () => import('./lookup-file.ts'),

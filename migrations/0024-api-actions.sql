@@ -129,7 +129,7 @@ begin
     select from api_match m
     where m.id = p->>'matchId' and m.principal = v_request.principal and m.at >= (p->>'matchSince')::timestamptz
   ) then
-    raise exception 'match_info.match_id is no match that this server told this caller of, or an old one' using errcode = 'BU001';
+    raise exception 'match_info.match_id is no match that this server told this caller of in the last 30 days.' using errcode = 'BU001';
   end if;
 
   perform take_in_v1(p->'batch');

@@ -1,6 +1,6 @@
 # The integration guide's "Example API Call", as it is written there, with the address and the key of your service.
 #
-#   BLOBWATCH_URL=http://127.0.0.1:2584 BLOBWATCH_KEY=mk_... python3 check_image.py image.jpg
+#   BLOBWATCH_URL=http://127.0.0.1:2596 BLOBWATCH_KEY=mk_... python3 check_image.py image.jpg
 #
 # The key needs the scopes scan, match:read and act. `content_123` is what your webhook called this upload.
 import os

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { callStep } from '../db/client.ts'
+import { emptyBatch } from '../domain/batch.ts'
+import { reportUser } from '../steps/report-user.ts'
+import { principalId } from '../steps/withdraw.ts'
 import { testDatabase } from '../testing/database.ts'
 import { commandLine } from './run-in-test.ts'
 import { cidOfText, digestOfText, see } from './seed-in-test.ts'
@@ -15,6 +18,7 @@ describe('empty lists', () => {
       [['gaps', 'list'], 'There is no gap: everything the sources offered was seen.'],
       [['unscannable', 'list'], 'Nothing is unscannable.'],
       [['unscannable', 'retry'], 'Nothing to try again: no such unscannable blob.'],
+      [['user-report', 'list'], 'No user has reported anything.'],
       [['key', 'list'], 'There is no key: key create NAME --scope scan'],
     ] as const) {
       const { code, out } = await blobwatch([...words])
@@ -92,6 +96,33 @@ describe('observe report', () => {
     const { code, err } = await blobwatch(['observe', 'report', '--since', 'yesterday'])
     assert.equal(code, 2)
     assert.match(err, /--since is a span back from now/)
+  })
+})
+
+describe('user-report', () => {
+  test('lists what users said, on one line each, and about one account', async () => {
+    const { app } = database
+    const nowMs = Date.now()
+    const principal = await principalId(app, { kind: 'service', name: 'appview', nowMs })
+    const did = `did:plc:${'d'.repeat(24)}`
+    const sighting = { did, blobCid: cidOfText('reported'), source: 'api' as const }
+    const report = { principal, nowMs, contentId: 'post-1', reason: 'not\nnice' }
+    await reportUser(app, {
+      ...report,
+      id: 'r_1',
+      did,
+      batch: { ...emptyBatch(), sightings: [sighting] },
+    })
+    await reportUser(app, { ...report, id: 'r_2', did: undefined, batch: emptyBatch() })
+    const { out } = await blobwatch(['user-report', 'list'])
+    assert.match(out, /r_1 .*appview .*did:plc:d+ .*post-1 .*not nice/)
+    assert.match(out, /r_2 /)
+    const { json } = await blobwatch(['user-report', 'list', '--account', did, '--json'])
+    const { reports } = json() as { reports: { id: string }[] }
+    assert.deepEqual(
+      reports.map(({ id }) => id),
+      ['r_1'],
+    )
   })
 })
 

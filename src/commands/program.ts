@@ -33,6 +33,7 @@ import { addReverse } from './reverse.ts'
 import { addServe } from './serve.ts'
 import { addShadow } from './shadow.ts'
 import { addSimilar } from './similar.ts'
+import { addUserReport } from './user-report.ts'
 
 export function createProgram(io: Io): Command {
   const program = new Command('blobwatch')
@@ -67,6 +68,7 @@ export function createProgram(io: Io): Command {
   addPause(program, io)
   addReverse(program, io)
   addFeedback(program, io)
+  addUserReport(program, io)
   addShow(program, io)
   addEvidence(program, io)
   program.commandsGroup('Seeing what happened:')

@@ -215,7 +215,7 @@ describe('a compliance report', () => {
       [1, 22],
     )
     assert.equal(report.holds, true)
-    assert.match(complianceText(report), /HOURS WITHOUT A COUNT: 32/)
+    assert.match(complianceText(report), /HOURS WITHOUT A COUNT: 48/)
     assert.match(complianceText(report), /The period is not over/)
   })
 

@@ -186,7 +186,7 @@ test('the counts of an hour add up and are entered once, also for the hours of a
   const { documents, faults } = await world.ledger()
   assert.deepEqual(faults, [])
   const counts = documents.filter((entry) => entry.type === 'counts').map((entry) => entry.pub)
-  assert.equal(counts.length, 10)
+  assert.equal(counts.length, 15)
   const [busy, ...others] = counts.filter((pub) => pub['seen'] !== 0)
   assert.equal(others.length, 0)
   assert.deepEqual(

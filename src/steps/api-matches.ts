@@ -6,10 +6,12 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Match } from '../domain/bank.ts'
 import type { Hex, SignalType } from '../domain/blob.ts'
 import type { Database } from '../db/client.ts'
-import { callStep } from '../db/client.ts'
+import { ask, callStep } from '../db/client.ts'
 
 /** How long a match that was told backs an action, and how long requests and reports are kept. */
 export const requestKeepDays = 30
+
+const dayMs = 24 * 3600 * 1000
 
 export type ToldMatch = Pick<Match, 'bankId' | 'contentId' | 'distance' | 'type'> & { asked: Hex }
 
@@ -41,4 +43,22 @@ export async function noteApiMatches(
     if (id === undefined) throw new TypeError('note_api_matches_v1 answers for each match')
     return id
   }
+}
+
+/** Whether this principal was told of that match in the last 30 days. The step asks again: this spares the way to a host. */
+export async function wasTold(
+  db: Database,
+  input: { principal: number; matchId: string; nowMs: number },
+): Promise<boolean> {
+  const rows = await ask(
+    'find a match that was told',
+    db`
+      select 1 from api_match
+      where id = ${input.matchId} and principal = ${input.principal} and at >= ${matchesSince(input.nowMs)}`,
+  )
+  return rows.length > 0
+}
+
+export function matchesSince(nowMs: number): Date {
+  return new Date(nowMs - requestKeepDays * dayMs)
 }

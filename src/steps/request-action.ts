@@ -8,7 +8,7 @@ import { emptyBatch } from '../domain/batch.ts'
 import type { Sighting } from '../domain/blob.ts'
 import type { Database } from '../db/client.ts'
 import { callStep } from '../db/client.ts'
-import { requestKeepDays } from './api-matches.ts'
+import { matchesSince } from './api-matches.ts'
 import { takeInPayload } from './take-in.ts'
 
 export const requestKinds = ['takedown', 'review', 'report_ncmec'] as const
@@ -27,8 +27,6 @@ export type Requested = {
   /** The case that a person sees, where one was asked for. */
   case_file: number | null
 }
-
-const dayMs = 24 * 3600 * 1000
 
 /** What an action id stands for: the same words again are the same request. */
 export function requestDigest({ kind, contentId, matchId }: ActionRequest): string {
@@ -50,7 +48,7 @@ export async function requestAction(
     body: requestDigest(request),
     kind: request.kind,
     ...(request.matchId !== undefined && { matchId: request.matchId }),
-    matchSince: new Date(nowMs - requestKeepDays * dayMs),
+    matchSince: matchesSince(nowMs),
   })
   if (row === undefined) throw new TypeError('request_action_v1 answers with one row')
   return row

@@ -79,7 +79,7 @@ test('the guide, from a picture to a takedown: the exact one acts, the look-alik
       if (body.status !== 'accepted') return body
       await sleep(100)
     }
-    assert.fail('the action does not end')
+    throw new Error('the action does not end')
   }
 
   const alice = world.account(0)

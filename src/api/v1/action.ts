@@ -8,6 +8,7 @@ import { requestFile, stateOf } from '../../cases/requests.ts'
 import type { RequestFile } from '../../cases/requests.ts'
 import { blobCidOf } from '../../domain/cid.ts'
 import { RetryableError, UsageError } from '../../domain/errors.ts'
+import { wasTold } from '../../steps/api-matches.ts'
 import { requestAction, requestDigest } from '../../steps/request-action.ts'
 import type { ActionRequest, Requested } from '../../steps/request-action.ts'
 import { needs } from '../access.ts'
@@ -139,6 +140,8 @@ type Asked =
   | { kind: 'refused'; sentence: string; code: string }
   | { kind: 'later'; sentence: string }
 
+const noMatchSentence =
+  'match_info.match_id is no match that this server told this caller of in the last 30 days.'
 const conflictSentence = 'This action_id was used before for something else.'
 
 function createAsking(parts: ApiParts['parts']) {
@@ -151,8 +154,11 @@ function createAsking(parts: ApiParts['parts']) {
       if (before.body !== requestDigest(request)) return { kind: 'conflict' }
       return accepted(request.actionId, { kind: before.kind, case_file: before.caseNumber })
     }
-    if (request.kind !== 'review' && request.matchId === undefined)
+    const { matchId } = request
+    if (request.kind !== 'review' && matchId === undefined)
       return { kind: 'refused', sentence: 'match_info.match_id is needed.', code: 'no-match' }
+    if (matchId !== undefined && !(await wasTold(db, { principal, matchId, nowMs: clock() })))
+      return { kind: 'refused', sentence: noMatchSentence, code: 'no-match' }
     const content = await contentOf(request.contentId, parts, signal)
     if (content.kind !== 'places') return content
     const { places } = content
