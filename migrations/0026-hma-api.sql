@@ -17,6 +17,12 @@ begin
   if v_contents > p_contents_max then
     raise exception 'the bank has more than % contents: remove contents first', p_contents_max using errcode = 'BU001';
   end if;
+  if exists (select from bank_import i where i.bank = p_bank.id and i.state not in ('done', 'refused')) then
+    raise exception 'an import into the bank is open: end it first (bank import --abandon)' using errcode = 'BU001';
+  end if;
+  -- Whoever approved one of these would bring something into a bank that nobody sees.
+  update proposal r set state = 'rejected', decided_by = p_principal, decided_at = p_now
+  where r.bank = p_bank.id and r.state = 'open';
   update bank_head h set generation = h.generation + 1 returning h.generation into v_generation;
   update bank_signal s set state = 'removed', removed_generation = v_generation
   from bank_content c where c.bank = p_bank.id and c.removed_at is null and s.content = c.id and s.state = 'live';

@@ -3,9 +3,14 @@ import type { Parts } from '../../service.ts'
 import { quoted, refuse } from './answers.ts'
 import { indexBacklog } from './index-status.ts'
 import type { HmaRoute } from './route.ts'
+import { createTurns } from './media.ts'
 import { contentTypes, standardTypes, typeNamed } from './signal-names.ts'
 
+export const indexBacklogWaitingMax = 8
+
 export function configurationRoutes({ parts }: { parts: Parts }): HmaRoute[] {
+  // It counts every signal of every bank.
+  const counting = createTurns(1, indexBacklogWaitingMax)
   const reads = { method: 'GET', role: 'curator', needs: 'bank:read' } as const
   return [
     {
@@ -34,7 +39,7 @@ export function configurationRoutes({ parts }: { parts: Parts }): HmaRoute[] {
       about: 'Compare the index with the database',
       query: ['signal_type'],
       answer: async (context) =>
-        context.json(await indexBacklog(parts, context.req.query('signal_type'))),
+        context.json(await counting(() => indexBacklog(parts, context.req.query('signal_type')))),
     },
     {
       ...reads,
