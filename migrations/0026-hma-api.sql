@@ -154,3 +154,22 @@ begin
     jsonb_build_object('api', p->>'api', 'set', p ? 'sealed'), null, null, null, null,
     'exchange-credentials:' || gen_random_uuid(), (p->>'now')::timestamptz);
 end $$;
+
+-- How much of HMA's interface answers for a signal type, as its clients set it. Scans follow the banks' own policies.
+create table hma_signal_type (
+  name text primary key,
+  enabled_ratio double precision not null check (enabled_ratio between 0 and 1),
+  updated_at timestamptz not null
+);
+
+-- p: name, ratio, principal, now.
+create function set_hma_signal_type_v1(p jsonb) returns void
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+begin
+  insert into hma_signal_type (name, enabled_ratio, updated_at)
+  values (p->>'name', (p->>'ratio')::double precision, (p->>'now')::timestamptz)
+  on conflict (name) do update set enabled_ratio = excluded.enabled_ratio, updated_at = excluded.updated_at;
+  perform note_v1('hma.signal-type', actor((p->>'principal')::integer),
+    jsonb_build_object('signalType', p->>'name', 'ratio', p->>'ratio'), null, null, null, null,
+    'hma-signal-type:' || gen_random_uuid(), (p->>'now')::timestamptz);
+end $$;

@@ -95,7 +95,22 @@ describe('on purpose otherwise than HMA:', { timeout: 120_000 }, () => {
       )
     },
     'signal-type-put': async () => {
-      assert.equal((await ask('PUT', '/c/signal_type/pdq', { enabled_ratio: 0.5 })).status, 501)
+      const put = async (ratio: unknown) =>
+        (await ask('PUT', '/c/signal_type/video_md5', { enabled_ratio: ratio })).status
+      const md5 = '9e107d9d372bb6826bd81d3542a419d6'
+      assert.deepEqual([await put(0), await put(2), await put('x')], [204, 400, 422])
+      const off = await ask('GET', `/m/lookup?signal_type=video_md5&signal=${md5}`)
+      assert.deepEqual(
+        [off.status, off.json.message],
+        [400, "SignalType 'video_md5' is not enabled"],
+      )
+      assert.deepEqual((await ask('GET', `/h/hash?url=${filesUrl}/clip.mp4`)).json, {})
+      const named = await ask('GET', `/h/hash?url=${filesUrl}/clip.mp4&types=video_md5`)
+      assert.equal(named.json.message, "signal type 'video_md5' doesn't exist or is disabled")
+      assert.equal((await ask('GET', '/c/signal_type')).json[1].enabled_ratio, 0)
+      assert.equal(await put('0.5'), 204)
+      assert.equal((await ask('GET', `/m/lookup?signal_type=video_md5&signal=${md5}`)).status, 200)
+      assert.equal((await ask('PUT', '/c/signal_type/nope', { enabled_ratio: 1 })).status, 404)
     },
     'validation-input': async () => {
       const { json } = await ask('GET', '/m/raw_lookup?signal=abc')

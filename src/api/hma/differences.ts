@@ -58,8 +58,8 @@ export const differences = {
     hma: 'keeps any number',
   },
   'signal-type-put': {
-    ours: '`PUT /c/signal_type/<name>` is a 501: signal types are always on.',
-    hma: 'answers 500',
+    ours: '`PUT /c/signal_type/<name>` switches a signal type off (0) or on (anything else) for this interface; scans follow the policies of the banks.',
+    hma: 'answers 500, and cannot switch one off',
   },
   'validation-input': {
     ours: "The `input` of pydantic's errors is always null: nothing that was sent comes back.",
