@@ -163,6 +163,27 @@ describe('on purpose otherwise than HMA:', { timeout: 120_000 }, () => {
       const { json } = await ask('GET', `/c/bank/SECRET/content/${content}?include_signals=true`)
       assert.deepEqual(json.signals, {})
     },
+    'signals-are-exports': async () => {
+      const content = await bankWith('LEAVING', 'leaving')
+      const path = `/c/bank/LEAVING/content/${content}?include_signals=true`
+      const read = world.now.keyed(await world.now.key(['bank:read']))
+      const exporting = world.now.keyed(await world.now.key(['bank:read', 'export']))
+      const refused = await read('GET', path)
+      assert.deepEqual([refused.status, /scope export/.test(refused.json.message)], [403, true])
+      assert.ok(!refused.text.includes(pdqOfBytes('leaving')))
+      const { json } = await exporting('GET', path)
+      assert.deepEqual(json.signals, { pdq: pdqOfBytes('leaving') })
+      const notes = await world.now.database.owner<{ format: string }[]>`
+        select pub->>'format' as format from ledger_intake where type = 'bank.export'
+        union all
+        select e.body->'pub'->>'format' from (
+          select convert_from(bytes, 'UTF8')::jsonb as body from ledger_entry
+        ) e where e.body->>'type' = 'bank.export'`
+      assert.deepEqual(
+        notes.map(({ format }) => format),
+        ['hma'],
+      )
+    },
     'nothing-fetched': async () => {
       await ask('POST', '/c/exchanges', { bank: 'IDLE', api: 'tat' })
       const { json } = await ask('GET', '/c/exchange/IDLE/status')

@@ -89,6 +89,10 @@ export const differences = {
     ours: '`include_signals` is empty for a bank that an exchange fills: its signals never leave.',
     hma: 'shows them',
   },
+  'signals-are-exports': {
+    ours: '`include_signals` of a restricted bank needs the scope `export` (without keys: BLOBWATCH_HMA_WRITE=on), and each is an entry of the ledger.',
+    hma: 'shows them to everybody',
+  },
   'nothing-fetched': {
     ours: 'Exchanges are kept and shown, and nothing is fetched from them in this version: their status says so.',
     hma: 'fetches every minute',
