@@ -17,6 +17,12 @@ begin
   if v_contents > p_contents_max then
     raise exception 'the bank has more than % contents: remove contents first', p_contents_max using errcode = 'BU001';
   end if;
+  if exists (select from bank_import i where i.bank = p_bank.id and i.state not in ('done', 'refused')) then
+    raise exception 'an import into the bank is open: end it first (bank import --abandon)' using errcode = 'BU001';
+  end if;
+  -- Whoever approved one of these would bring something into a bank that nobody sees.
+  update proposal r set state = 'rejected', decided_by = p_principal, decided_at = p_now
+  where r.bank = p_bank.id and r.state = 'open';
   update bank_head h set generation = h.generation + 1 returning h.generation into v_generation;
   update bank_signal s set state = 'removed', removed_generation = v_generation
   from bank_content c where c.bank = p_bank.id and c.removed_at is null and s.content = c.id and s.state = 'live';
@@ -147,4 +153,23 @@ begin
   perform note_v1('exchange.credentials', actor((p->>'principal')::integer),
     jsonb_build_object('api', p->>'api', 'set', p ? 'sealed'), null, null, null, null,
     'exchange-credentials:' || gen_random_uuid(), (p->>'now')::timestamptz);
+end $$;
+
+-- How much of HMA's interface answers for a signal type, as its clients set it. Scans follow the banks' own policies.
+create table hma_signal_type (
+  name text primary key,
+  enabled_ratio double precision not null check (enabled_ratio between 0 and 1),
+  updated_at timestamptz not null
+);
+
+-- p: name, ratio, principal, now.
+create function set_hma_signal_type_v1(p jsonb) returns void
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+begin
+  insert into hma_signal_type (name, enabled_ratio, updated_at)
+  values (p->>'name', (p->>'ratio')::double precision, (p->>'now')::timestamptz)
+  on conflict (name) do update set enabled_ratio = excluded.enabled_ratio, updated_at = excluded.updated_at;
+  perform note_v1('hma.signal-type', actor((p->>'principal')::integer),
+    jsonb_build_object('signalType', p->>'name', 'ratio', p->>'ratio'), null, null, null, null,
+    'hma-signal-type:' || gen_random_uuid(), (p->>'now')::timestamptz);
 end $$;

@@ -35,7 +35,8 @@ export async function noteExport(
   input: {
     bank: string
     contents: number
-    format: ListFormat
+    /** `hma`: one content, over HMA's interface. */
+    format: ListFormat | 'hma'
     id: string
     principal: number
     nowMs: number

@@ -26,7 +26,7 @@ export async function listBanks(
         (select count(*) from bank_content c where c.bank = b.id and c.removed_at is null) as contents,
         (select count(*) from bank_signal s join bank_content c on c.id = s.content
           where c.bank = b.id and s.state = 'live') as signals
-      from bank b order by b.name`,
+      from bank b where b.removed_at is null order by b.name`,
   )
   return rows.map((row) => ({ ...toBank(row), contents: row.contents, signals: row.signals }))
 }

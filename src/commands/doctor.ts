@@ -14,6 +14,7 @@ import type { Check, DoctorContext, Finding, Group, Result } from './doctor/chec
 import { databaseChecks } from './doctor/database-checks.ts'
 import { ledgerChecks } from './doctor/ledger-checks.ts'
 import { evidenceChecks } from './doctor/evidence-checks.ts'
+import { hmaChecks } from './doctor/hma-checks.ts'
 import { machineChecks } from './doctor/machine-checks.ts'
 import { networkChecks } from './doctor/network-checks.ts'
 import { stateChecks } from './doctor/state-checks.ts'
@@ -29,6 +30,7 @@ const checks: Check[] = [
   ...databaseChecks,
   ...networkChecks,
   ...stateChecks,
+  ...hmaChecks,
   ...ledgerChecks,
   ...evidenceChecks,
 ]

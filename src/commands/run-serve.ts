@@ -10,13 +10,15 @@ import { startScreen } from './start-screen.ts'
 
 export async function serve(io: Io): Promise<void> {
   const config = parseConfig(io.env, io.readFile)
-  if (config.firehose === undefined && config.webhookSecrets.length === 0) {
+  const isAsked = config.hma.listener !== undefined
+  if (config.firehose === undefined && config.webhookSecrets.length === 0 && !isAsked) {
     throw new UsageError(
       [
         'nothing to watch: switch on at least one of',
         '  BLOBWATCH_PDS_URL=https://pds.example.com         follow the firehose of your PDS',
         '  BLOBWATCH_FIREHOSE_URL=wss://relay.example.com    follow a relay',
         '  BLOBWATCH_WEBHOOK_SECRET=whsec_…                  be told of uploads by webhook',
+        "  BLOBWATCH_HMA_PORT=5100                           answer HMA's clients",
         'npm run demo shows all of it without any setting; .env.example lists every setting.',
       ].join('\n'),
     )

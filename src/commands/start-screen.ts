@@ -49,7 +49,7 @@ function watchesLine(config: Config): string {
     config.firehose && `the firehose of ${config.firehose.host}`,
     config.webhookSecrets.length > 0 && 'uploads announced by webhook',
   ].filter(Boolean)
-  return sources.join('; ')
+  return sources.length === 0 ? "nothing: it answers HMA's clients" : sources.join('; ')
 }
 
 function actLine(config: Config): string {

@@ -25,15 +25,17 @@ import { matchingRoutes } from './matching.ts'
 import { createMedia } from './media.ts'
 import { patternOf } from './route.ts'
 import type { HmaContext, HmaRoute } from './route.ts'
+import { createTypeSwitch } from './type-switch.ts'
 
 export type HmaApp = Hono<ApiVariables>
 
 /** The routes are shared: whoever comes by whichever door waits in one line. */
 export function hmaRoutes(parts: Parts): readonly HmaRoute[] {
   const bodies = createBodyReader()
-  const media = createMedia({ parts, bodies })
+  const types = createTypeSwitch(parts)
+  const media = createMedia({ parts, bodies, types })
   const { roles } = parts.config.hma
-  const given = { parts, bodies, media, roles }
+  const given = { parts, bodies, media, types, roles }
   const all: HmaRoute[] = [
     ...coreRoutes({ ...given, routes: () => all }),
     ...hashingRoutes(given),

@@ -2,6 +2,8 @@
 //
 // Promises: nothing comes in that the test before it refuses; what waits for a second person is a 403 that says how to
 // approve it, and asks no second time. Signals of a confidential bank never leave.
+import { randomUUID } from 'node:crypto'
+import { noteExport } from '../../banks/bank-export.ts'
 import { checkMetadata, parseNote } from '../../banks/content-words.ts'
 import { parseSignal } from '../../banks/new-signal.ts'
 import type { NewSignal } from '../../banks/new-signal.ts'
@@ -10,6 +12,7 @@ import type { Bank } from '../../domain/bank.ts'
 import { UsageError } from '../../domain/errors.ts'
 import { admit, examine } from '../../roles/admit.ts'
 import type { Parts } from '../../service.ts'
+import { may } from '../access.ts'
 import { quoted, refuse } from './answers.ts'
 import { author } from './banks.ts'
 import type { CuratorGiven } from './banks.ts'
@@ -52,7 +55,10 @@ export function contentRoutes(given: CuratorGiven & { media: Media }): HmaRoute[
       async answer(context) {
         const bank = await bankOf(context)
         const content = await contentHere(parts, bank, idOf(context))
-        return context.json(describe(bank, content, context.req.query()))
+        const query = context.req.query()
+        if (asksSignals(query) && content.signals.length > 0)
+          await noteLeaving(context, parts, bank)
+        return context.json(describe(bank, content, query))
       },
     },
     {
@@ -238,8 +244,23 @@ function valueRule(text: string): string {
   return text === '' ? 'the picture shows too little' : 'it is not of that form'
 }
 
+function asksSignals(query: Record<string, string>): boolean {
+  return readYesNo(query['include_signals'] ?? 'false') === true
+}
+
+/** Values that leave a restricted bank are a right of their own, and in the ledger, as `bank export` has it. */
+async function noteLeaving(context: HmaContext, parts: Parts, bank: Bank): Promise<void> {
+  if (bank.class !== 'restricted') return
+  if (!may(context.get('access'), 'export'))
+    refuse(
+      403,
+      'Signals leave a restricted bank only with the scope export; without keys, with BLOBWATCH_HMA_WRITE=on.',
+    )
+  const leaving = { bank: bank.name, contents: 1, format: 'hma' as const, id: randomUUID() }
+  await noteExport(parts.db, { ...leaving, ...author(context, parts) })
+}
+
 function describe(bank: Bank, content: StoredContent, query: Record<string, string>) {
-  const withSignals = readYesNo(query['include_signals'] ?? 'false') === true
   const withMetadata = readYesNo(query['include_metadata'] ?? 'true') === true
   const metadata = metadataShown(content.metadata)
   return {
@@ -247,7 +268,7 @@ function describe(bank: Bank, content: StoredContent, query: Record<string, stri
     disable_until_ts: content.disableUntilTs,
     original_media_uri: null,
     bank: shown(bank),
-    ...(withSignals && { signals: signalsShown(content) }),
+    ...(asksSignals(query) && { signals: signalsShown(content) }),
     ...(withMetadata && metadata !== undefined && { metadata: { ...metadata, collab: null } }),
     ...(content.note !== null && content.note !== '' && { note: content.note }),
   }

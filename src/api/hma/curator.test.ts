@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { benignHashes } from '../../banks/benign-hashes.ts'
 import { pdqOfBytes } from '../../testing/world.ts'
 import { credentialContext } from './exchange-store.ts'
 import { filesUrl, form, sharedWorld } from './hma-in-test.ts'
@@ -118,6 +119,17 @@ describe("HMA's curator", { timeout: 120_000 }, () => {
     assert.deepEqual((await ask('DELETE', path)).json, { deleted: 1 })
     assert.deepEqual((await ask('DELETE', path)).json, { deleted: 0 })
     assert.equal((await ask('GET', path)).status, 404)
+  })
+
+  test('lets nobody approve into a bank that is gone', async () => {
+    await ask('POST', '/c/banks', { name: 'GOING' })
+    const waits = await ask('POST', '/c/bank/GOING/signal', { pdq: benignHashes[0]?.pdq })
+    assert.equal(waits.status, 403)
+    const number = /approve (\d+)$/.exec(waits.json.message)?.[1]
+    await ask('DELETE', '/c/bank/GOING')
+    const [row] = await world.now.database
+      .owner`select state from proposal where id = ${Number(number)}`
+    assert.equal(row?.['state'], 'rejected')
   })
 
   test('takes an upload with its words in the form', async () => {

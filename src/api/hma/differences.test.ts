@@ -95,7 +95,22 @@ describe('on purpose otherwise than HMA:', { timeout: 120_000 }, () => {
       )
     },
     'signal-type-put': async () => {
-      assert.equal((await ask('PUT', '/c/signal_type/pdq', { enabled_ratio: 0.5 })).status, 501)
+      const put = async (ratio: unknown) =>
+        (await ask('PUT', '/c/signal_type/video_md5', { enabled_ratio: ratio })).status
+      const md5 = '9e107d9d372bb6826bd81d3542a419d6'
+      assert.deepEqual([await put(0), await put(2), await put('x')], [204, 400, 422])
+      const off = await ask('GET', `/m/lookup?signal_type=video_md5&signal=${md5}`)
+      assert.deepEqual(
+        [off.status, off.json.message],
+        [400, "SignalType 'video_md5' is not enabled"],
+      )
+      assert.deepEqual((await ask('GET', `/h/hash?url=${filesUrl}/clip.mp4`)).json, {})
+      const named = await ask('GET', `/h/hash?url=${filesUrl}/clip.mp4&types=video_md5`)
+      assert.equal(named.json.message, "signal type 'video_md5' doesn't exist or is disabled")
+      assert.equal((await ask('GET', '/c/signal_type')).json[1].enabled_ratio, 0)
+      assert.equal(await put('0.5'), 204)
+      assert.equal((await ask('GET', `/m/lookup?signal_type=video_md5&signal=${md5}`)).status, 200)
+      assert.equal((await ask('PUT', '/c/signal_type/nope', { enabled_ratio: 1 })).status, 404)
     },
     'validation-input': async () => {
       const { json } = await ask('GET', '/m/raw_lookup?signal=abc')
@@ -147,6 +162,27 @@ describe('on purpose otherwise than HMA:', { timeout: 120_000 }, () => {
       const content = await bankWith('SECRET', 'secret', {}, { confidential: true })
       const { json } = await ask('GET', `/c/bank/SECRET/content/${content}?include_signals=true`)
       assert.deepEqual(json.signals, {})
+    },
+    'signals-are-exports': async () => {
+      const content = await bankWith('LEAVING', 'leaving')
+      const path = `/c/bank/LEAVING/content/${content}?include_signals=true`
+      const read = world.now.keyed(await world.now.key(['bank:read']))
+      const exporting = world.now.keyed(await world.now.key(['bank:read', 'export']))
+      const refused = await read('GET', path)
+      assert.deepEqual([refused.status, /scope export/.test(refused.json.message)], [403, true])
+      assert.ok(!refused.text.includes(pdqOfBytes('leaving')))
+      const { json } = await exporting('GET', path)
+      assert.deepEqual(json.signals, { pdq: pdqOfBytes('leaving') })
+      const notes = await world.now.database.owner<{ format: string }[]>`
+        select pub->>'format' as format from ledger_intake where type = 'bank.export'
+        union all
+        select e.body->'pub'->>'format' from (
+          select convert_from(bytes, 'UTF8')::jsonb as body from ledger_entry
+        ) e where e.body->>'type' = 'bank.export'`
+      assert.deepEqual(
+        notes.map(({ format }) => format),
+        ['hma'],
+      )
     },
     'nothing-fetched': async () => {
       await ask('POST', '/c/exchanges', { bank: 'IDLE', api: 'tat' })

@@ -58,8 +58,8 @@ export const differences = {
     hma: 'keeps any number',
   },
   'signal-type-put': {
-    ours: '`PUT /c/signal_type/<name>` is a 501: signal types are always on.',
-    hma: 'answers 500',
+    ours: '`PUT /c/signal_type/<name>` switches a signal type off (0) or on (anything else) for this interface; scans follow the policies of the banks.',
+    hma: 'answers 500, and cannot switch one off',
   },
   'validation-input': {
     ours: "The `input` of pydantic's errors is always null: nothing that was sent comes back.",
@@ -88,6 +88,10 @@ export const differences = {
   confidential: {
     ours: '`include_signals` is empty for a bank that an exchange fills: its signals never leave.',
     hma: 'shows them',
+  },
+  'signals-are-exports': {
+    ours: '`include_signals` of a restricted bank needs the scope `export` (without keys: BLOBWATCH_HMA_WRITE=on), and each is an entry of the ledger.',
+    hma: 'shows them to everybody',
   },
   'nothing-fetched': {
     ours: 'Exchanges are kept and shown, and nothing is fetched from them in this version: their status says so.',

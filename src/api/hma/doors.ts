@@ -51,7 +51,7 @@ export function doorWithoutKeys(config: HmaConfig, principal: number): Door {
   const access: Access = {
     principal,
     name: hmaPrincipal,
-    scopes: new Set<KeyScope>(config.mayWrite ? [...reading, 'bank:write'] : reading),
+    scopes: new Set<KeyScope>(config.mayWrite ? [...reading, 'bank:write', 'export'] : reading),
   }
   return {
     guard: async (context, next) => {

@@ -14,6 +14,8 @@ import { indexStatus } from './index-status.ts'
 import { pythonRandom } from './python-random.ts'
 import type { HmaContext, HmaRoute } from './route.ts'
 import { distanceText, invalidSentence, readValue, typeNamed } from './signal-names.ts'
+import type { HmaType } from './signal-names.ts'
+import type { TypeSwitch } from './type-switch.ts'
 
 const shared = { role: 'matcher', needs: 'match:read' } as const
 
@@ -21,10 +23,13 @@ export function matchingRoutes(given: {
   parts: Parts
   media: Media
   bodies: BodyReader
+  types: TypeSwitch
   roles: readonly HmaRole[]
 }): HmaRoute[] {
   const { parts, media, bodies } = given
-  const lookup = createLookup(parts)
+  const near = createLookup(parts)
+  const lookup: LookupByName = async (name, signal, filter) =>
+    lookupOne(near, await enabledType(given.types, name), signal, filter)
   const maySeeFiles = given.roles.includes('hasher')
   return [
     {
@@ -57,7 +62,7 @@ export function matchingRoutes(given: {
         if (query['url'] !== undefined) {
           if (!maySeeFiles) refuse(403, missingHasher)
           const only = query['signal_type']
-          if (only !== undefined) knownType(only)
+          if (only !== undefined) await enabledType(given.types, only)
           const hashes = await media.fromUrl(context, query)
           const found = await lookupAll(lookup, hashes, draw)
           return context.json(only === undefined ? found : (found[only] ?? {}))
@@ -65,7 +70,7 @@ export function matchingRoutes(given: {
         const { signal, signal_type: name } = query
         if (signal === undefined || name === undefined)
           refuse(400, 'Either url or both signal and signal_type are required')
-        return context.json(byBank(await lookupOne(lookup, name, signal, draw())))
+        return context.json(byBank(await lookup(name, signal, draw())))
       },
     },
     {
@@ -116,7 +121,10 @@ function needsDistance(context: HmaContext): void {
     refuse(403, 'The answer carries distances: this needs a key with the scope match:distance.')
 }
 
-async function rawLookup(context: HmaContext, lookup: Lookup): Promise<{ matches: unknown[] }> {
+async function rawLookup(
+  context: HmaContext,
+  lookup: LookupByName,
+): Promise<{ matches: unknown[] }> {
   const query = context.req.query()
   const {
     signal,
@@ -128,7 +136,7 @@ async function rawLookup(context: HmaContext, lookup: Lookup): Promise<{ matches
     include_distance: { kind: 'yes-no' },
   })
   if (withDistance === true) needsDistance(context)
-  const found = await lookupOne(lookup, name, signal, { banks: bankNames(query), coinflip: 0 })
+  const found = await lookup(name, signal, { banks: bankNames(query), coinflip: 0 })
   return {
     matches:
       withDistance === true
@@ -156,15 +164,16 @@ function bankNames({ banks }: Record<string, string>): ReadonlySet<string> | und
   return names.length === 0 ? undefined : new Set(names)
 }
 
+type LookupByName = (name: string, signal: string, filter: ReturnType<Draw>) => Promise<Hit[]>
+
 type Hit = { bank: string; match: { bank_content_id: number; distance: string } }
 
 async function lookupOne(
   lookup: Lookup,
-  name: string,
+  type: HmaType,
   signal: string,
   filter: ReturnType<Draw>,
 ): Promise<Hit[]> {
-  const type = knownType(name)
   const value = readValue(type, signal)
   if (value === undefined) return refuse(400, `invalid signal: ${invalidSentence(type)}`)
   const found = await lookup(type.ours, value, filter)
@@ -175,10 +184,10 @@ async function lookupOne(
 }
 
 /** A picture that shows too little matches nothing. */
-async function lookupAll(lookup: Lookup, hashes: Hashes, draw: Draw) {
+async function lookupAll(lookup: LookupByName, hashes: Hashes, draw: Draw) {
   const found: Record<string, ReturnType<typeof byBank>> = {}
   for (const [name, value] of Object.entries(hashes))
-    found[name] = value === '' ? {} : byBank(await lookupOne(lookup, name, value, draw()))
+    found[name] = value === '' ? {} : byBank(await lookup(name, value, draw()))
   return found
 }
 
@@ -188,6 +197,8 @@ function byBank(hits: Hit[]): Record<string, Hit['match'][]> {
   return banks
 }
 
-function knownType(name: string) {
-  return typeNamed(name) ?? refuse(400, `No such SignalType ${quoted(name)}`)
+async function enabledType(types: TypeSwitch, name: string): Promise<HmaType> {
+  const type = typeNamed(name) ?? refuse(400, `No such SignalType ${quoted(name)}`)
+  if ((await types.off()).has(name)) refuse(400, `SignalType ${quoted(name)} is not enabled`)
+  return type
 }

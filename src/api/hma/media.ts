@@ -12,6 +12,7 @@ import { bodyLimits, parseForm } from './body.ts'
 import type { BodyReader } from './body.ts'
 import { contentTypes, typesFor } from './signal-names.ts'
 import type { ContentType } from './signal-names.ts'
+import type { TypeSwitch } from './type-switch.ts'
 
 export const mediaLimits = { waitingMax: 64, fetchingMax: 32, urlCharsMax: 4096 } as const
 
@@ -30,9 +31,11 @@ export type Media = {
 export function createMedia({
   parts,
   bodies,
+  types: switches,
 }: {
   parts: Pick<Parts, 'hasher' | 'fetcher' | 'config'>
   bodies: BodyReader
+  types: TypeSwitch
 }): Media {
   const { hasher, fetcher, config } = parts
   const hashing = createTurns(config.decoderSlots * 2, mediaLimits.waitingMax)
@@ -44,7 +47,7 @@ export function createMedia({
     signal: AbortSignal,
   ): Promise<Hashes> => {
     const { content, ...input } = file
-    const wanted = typesFor(content, types)
+    const wanted = typesFor(content, types, await switches.off())
     const outcome = await hashing(() => hasher.hash({ ...input, signal }))
     return Object.fromEntries(wanted.map(({ name, ours }) => [name, valueOf(outcome, ours)]))
   }
@@ -57,7 +60,8 @@ export function createMedia({
       if (url.length > mediaLimits.urlCharsMax) refuse(400, 'Invalid or unsafe URL provided')
       const { signal } = context.req.raw
       // Checked before anything is fetched.
-      if (query['types'] !== undefined) typesFor(named ?? 'photo', query['types'])
+      if (query['types'] !== undefined)
+        typesFor(named ?? 'photo', query['types'], await switches.off())
       return fetching(async () => {
         const { bytes, contentType = '' } = bytesOf(await fetcher.fetchUrl({ url, signal }))
         const content = named ?? declared(contentType)

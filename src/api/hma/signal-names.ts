@@ -6,7 +6,7 @@ import { refuse, quoted } from './answers.ts'
 export type ContentType = 'photo' | 'video'
 export const contentTypes = ['photo', 'video'] as const satisfies ContentType[]
 
-type HmaType = {
+export type HmaType = {
   name: string
   ours: SignalType
   /** Whose files it is a hash of. */
@@ -37,15 +37,21 @@ export function nameOf(ours: SignalType): string {
 }
 
 /** `types` of a request: a comma list; without one what HMA has for that kind of file. */
-export function typesFor(content: ContentType, types: string | undefined): HmaType[] {
-  if (types === undefined) return standardTypes.filter((type) => type.of.includes(content))
+export function typesFor(
+  content: ContentType,
+  types: string | undefined,
+  off: ReadonlySet<string>,
+): HmaType[] {
+  if (types === undefined)
+    return standardTypes.filter(({ name, of }) => of.includes(content) && !off.has(name))
   const names = types.split(',').map((name) => name.trim())
   const given = names.filter((name) => name !== '').slice(0, hmaTypes.length + 1)
   if (given.length === 0) refuse(400, 'empty signal type selection')
   return given
     .map(
       (name) =>
-        typeNamed(name) ?? refuse(400, `signal type ${quoted(name)} doesn't exist or is disabled`),
+        (off.has(name) ? undefined : typeNamed(name)) ??
+        refuse(400, `signal type ${quoted(name)} doesn't exist or is disabled`),
     )
     .filter((type) => type.of.includes(content))
 }

@@ -8,6 +8,7 @@ export type Asked = { status: number; rawHeaders: string[]; body: Buffer }
 /** Of one connection only (RFC 9110, 7.6.1): they are not passed on. */
 const ofOneHop = new Set([
   'connection',
+  'expect',
   'keep-alive',
   'proxy-authenticate',
   'proxy-authorization',

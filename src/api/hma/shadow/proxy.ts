@@ -34,7 +34,7 @@ export type Counters = {
   same: number
   /** By reason. */
   different: Record<string, number>
-  /** Not compared, because too many were being compared. */
+  /** Not compared: too many were being compared, the body was too large, or the answer is compressed. */
   leftOut: number
   /** Ours gave no answer. */
   oursFailed: number
@@ -69,7 +69,8 @@ export async function startShadow(options: {
   const shadow = (call: Sent, theirs: Asked) => {
     if (
       comparing.size >= shadowLimits.comparingMax ||
-      call.body.length > shadowLimits.comparedBytesMax
+      call.body.length > shadowLimits.comparedBytesMax ||
+      isPacked(theirs)
     ) {
       counters.leftOut += 1
       return
@@ -214,6 +215,10 @@ async function compare(
 
 function mayBeLag({ reason }: Difference): boolean {
   return reason === 'index-lag' || reason === 'ours-has-less' || reason === 'ours-has-more'
+}
+
+function isPacked({ rawHeaders }: Asked): boolean {
+  return rawHeaders.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'content-encoding')
 }
 
 function replyOf({ status, body }: Asked) {

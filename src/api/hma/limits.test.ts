@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Hono } from 'hono'
+import { HmaRefusal } from './answers.ts'
+import { createBodyReader } from './body.ts'
+import { createTurns } from './media.ts'
+
+const isBusy = (error: unknown) =>
+  error instanceof HmaRefusal && error.status === 503 && Number(error.headers['retry-after']) > 0
+
+test('lets so many work, so many wait in order, and sends the next away for now', async () => {
+  const turns = createTurns(1, 2)
+  const gate = Promise.withResolvers<void>()
+  const order: number[] = []
+  const work = (n: number) =>
+    turns(async () => {
+      await gate.promise
+      order.push(n)
+    })
+  const begun = [work(1), work(2), work(3)]
+  await assert.rejects(work(4), isBusy)
+  gate.resolve()
+  await Promise.all(begun)
+  assert.deepEqual(order, [1, 2, 3])
+  await assert.rejects(
+    turns(() => Promise.reject(new Error('broken'))),
+    /broken/,
+  )
+  await turns(() => Promise.resolve())
+})
+
+test('holds only so many bytes of bodies at once', async () => {
+  const bodies = createBodyReader(100)
+  const entered = Promise.withResolvers<void>()
+  const leave = Promise.withResolvers<void>()
+  const app = new Hono()
+  app.onError((error, context) =>
+    context.text(
+      isBusy(error) ? 'busy' : error instanceof HmaRefusal ? String(error.status) : 'fault',
+    ),
+  )
+  app.post('/', (context) =>
+    bodies.read(context, 80, async (bytes) => {
+      entered.resolve()
+      await leave.promise
+      return context.text(String(bytes.length))
+    }),
+  )
+  const send = async (length: number) => {
+    const headers = { 'content-length': String(length) }
+    const answer = await app.request('/', { method: 'POST', body: 'x'.repeat(length), headers })
+    return answer.text()
+  }
+  const first = send(60)
+  await entered.promise
+  assert.equal(await send(50), 'busy')
+  assert.equal(await send(81), '413')
+  leave.resolve()
+  assert.equal(await first, '60')
+  assert.equal(await send(50), '50')
+})
