@@ -13,7 +13,15 @@ const blob = {
 }
 
 const api = await apiInTest({ after: (end) => after(end as () => Promise<void>) })
-const key = await api.key(['scan', 'match:read', 'act', 'report', 'blob:read', 'bank:read'])
+const key = await api.key([
+  'scan',
+  'match:read',
+  'match:distance',
+  'act',
+  'report',
+  'blob:read',
+  'bank:read',
+])
 const client = blobwatchClient({ baseUrl: api.url, key })
 const { paths } = await client.get<{ paths: object }>('/openapi.json')
 const served = new Set(Object.keys(paths))
