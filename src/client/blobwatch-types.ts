@@ -3,51 +3,123 @@
 /** A file of a browser, a Blob, or plain bytes. */
 export type Upload = Blob | Uint8Array<ArrayBuffer>
 
+export type SignalTypeName = 'sha256' | 'md5' | 'sha1' | 'pdq' | 'clip'
+
 export type HashAnswer = {
-  /** `quality` (0 to 100) stands with perceptual hashes only. */
-  hashes: { algorithm: string; hash_value: string; quality?: number }[]
+  /** PDQ first where there is one. `quality` (0 to 100) stands with it; under 50 it is not compared. */
+  hashes: {
+    algorithm: Exclude<SignalTypeName, 'clip'>
+    hash_value: string
+    quality?: number
+  }[]
   media: 'image' | 'video' | 'other'
   format: string
+  bytes: number
   /** CIDv1, raw, sha2-256. */
   cid: string
   /** Why the bytes were not looked at in full; such bytes are never known to be clear. */
   unscannable?: string
 }
 
-export type MatchQuestion = {
-  hash_type: string
-  /** Lowercase hex. */
+export type Hash = {
+  hash_type: SignalTypeName
+  /** Hexadecimal. */
   hash_value: string
-  /** Least similarity that counts, 0 to 1; nearer than the banks allow, never farther. */
-  threshold?: number
+  /** Of PDQ, as /hash gave it. */
+  quality?: number
 }
 
-export type MatchAnswer = {
-  match_count: number
-  matches: {
-    match_id: string | number
-    bank_name: string
-    /** Bits that differ. */
-    distance?: number
-    similarity?: number
+export type MatchChoice = {
+  /** 0 to 1; nearer than the banks allow, never farther. Exact types ignore it. */
+  threshold?: number
+  /** Only these. */
+  banks?: string[]
+}
+
+export type Match = {
+  /** What /action asks for; kept for 30 days. */
+  match_id: string
+  /** `restricted` where the key may not know which. */
+  bank_name: string
+  hash_type: SignalTypeName
+  content?: number
+  /** Bits that differ, for keys with match:distance. */
+  distance?: number
+  similarity?: number
+}
+
+/** `matches` has the first of them; `match_count` counts all. */
+export type MatchAnswer = { match_count: number; matches: Match[] }
+
+/** `id` comes back with the answer. */
+export type BatchHash = Hash & { id?: string | number }
+/** `error`: this one was not looked up, and why; `not-now` may be asked again. */
+export type BatchAnswer = MatchAnswer & { id?: string | number; error?: string }
+
+export type ActionType = 'takedown' | 'review' | 'report_ncmec'
+export type ActionRequest = {
+  /** Yours. The same id with the same words is one request, so this call is tried again where it failed on the way. */
+  action_id: string
+  action_type: ActionType
+  /** at:// address of a record, did/cid, the CID of a blob that was seen, or the content_id of a webhook. */
+  content_id: string
+  /** A match as /match told it. Not needed for a review. */
+  match_info?: { match_id: string } & Record<string, unknown>
+}
+export type ActionAccepted = {
+  action_id: string
+  action_type: ActionType
+  status: 'accepted'
+  /** `review-opened`, `draft-opened`: a person has a case, and nothing was reported to anybody. */
+  result: 'requested' | 'review-opened' | 'draft-opened'
+  case?: number
+  status_url: string
+}
+export type ActionBatchAnswer = {
+  action_id: string
+  status: 'accepted' | 'refused' | 'not-now'
+  accepted?: ActionAccepted
+  detail?: string
+  code?: string
+}
+export type ActionStatus =
+  'accepted' | 'held' | 'acted' | 'failed' | 'released' | 'observed' | 'unscannable' | 'not-matched'
+export type ActionState = {
+  action_id: string
+  action_type: ActionType
+  requested_at: string
+  /** Of all places together. */
+  status: ActionStatus
+  case?: number
+  places: {
+    cid: string
+    /** collection/rkey */
+    record?: string
+    status: ActionStatus
+    reason?: string
+    case?: number
   }[]
 }
 
-export type ActionRequest = {
-  /** Yours. The same id sent twice is one action, so this call is tried again where it failed on the way. */
-  action_id: string
-  action_type: string
-  content_id: string
-  match_info?: Record<string, unknown>
-}
-export type ActionAnswer = { action_id: string; status?: string } & Record<string, unknown>
-
-export type ReportRequest = { contentId: string; imageUrl: string; reportReason: string }
-export type ReportAnswer = { action: 'received'; report_id: string | number }
+export type ReportRequest = { contentId: string; imageUrl?: string; reportReason: string }
+export type ReportAnswer = { action: 'received'; report_id: string }
 
 export type BlobName = { did: string; cid: string }
-export type BlobState = BlobName & { state: 'show' | 'hide' | 'blur' | 'unscanned' | 'unscannable' }
-export type BlobChange = BlobState & {
-  /** Where to go on: `changes({ after })`. */
-  position: string | undefined
+export type BlobState = BlobName & {
+  state: 'show' | 'hide' | 'blur' | 'unscanned' | 'unscannable'
+  reason?: string
+  since?: string
 }
+/** Without a `did`: every account that has no change of its own. */
+export type BlobChange = Omit<BlobState, 'did'> & {
+  did?: string
+  /** Where to go on: `changes({ after })`. */
+  position: string
+}
+
+export type Status = {
+  service: 'blobwatch'
+  version: string
+  healthy: boolean
+  components: Record<string, { healthy: boolean; note?: string }>
+} & Record<string, unknown>

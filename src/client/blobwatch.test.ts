@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { ApiError, blobwatchClient, ConnectionError } from './index.ts'
-import type { ClientOptions, MatchQuestion } from './index.ts'
+import type { ClientOptions, Hash } from './index.ts'
 import { recordedServer } from './recorded-in-test.ts'
 import type { Recorded } from './recorded-in-test.ts'
 
 const pdq = 'f0'.repeat(32)
-const question: MatchQuestion = { hash_type: 'pdq', hash_value: pdq }
+const question: Hash = { hash_type: 'pdq', hash_value: pdq }
 const none = { match_count: 0, matches: [] }
 const busy = { type: 'about:blank', title: 'Service Unavailable', status: 503, code: 'busy' }
 const refused = {
@@ -35,9 +35,12 @@ test('each call asks what the API documents and gives its answer', async (t) => 
     hashes: [{ algorithm: 'pdq', hash_value: pdq, quality: 90 }],
     media: 'image',
     format: 'png',
+    bytes: 5,
     cid: 'bafkrei',
   }
-  const action = { action_id: 'a/1', action_type: 'label', content_id: 'c' }
+  const action = { action_id: 'a/1', action_type: 'review' as const, content_id: 'c' }
+  const accepted = { action_id: 'a/1', status: 'accepted' }
+  const state = { ...accepted, places: [] }
   const report = { contentId: 'c', imageUrl: 'https://x.example/i', reportReason: 'spam' }
   const blob = { did: 'did:plc:a', cid: 'bafy' }
   const seen = { ...blob, state: 'show' as const }
@@ -55,17 +58,24 @@ test('each call asks what the API documents and gives its answer', async (t) => 
       { request: 'POST /api/v1/match', body: question, answer: none },
       {
         request: 'POST /api/v1/match/batch',
-        body: { hashes: [question, question] },
-        answer: { results: [none, none] },
+        body: { hashes: [{ ...question, id: 7 }, question], threshold: 0.9 },
+        answer: { results: [{ ...none, id: 7 }, none] },
       },
-      { request: 'POST /api/v1/action', body: action, status: 202, answer: action },
-      { request: 'GET /api/v1/action/a%2F1', answer: action },
+      { request: 'POST /api/v1/action', body: action, status: 202, answer: accepted },
+      {
+        request: 'POST /api/v1/action/batch',
+        body: { actions: [action] },
+        status: 202,
+        answer: { results: [accepted] },
+      },
+      { request: 'GET /api/v1/action/a%2F1', answer: state },
       {
         request: 'POST /api/v1/report',
         body: report,
-        answer: { action: 'received', report_id: 1 },
+        status: 202,
+        answer: { action: 'received', report_id: 'r_1' },
       },
-      { request: 'GET /api/v1/status', answer: { ready: true } },
+      { request: 'GET /api/v1/status', answer: { healthy: true } },
       { request: 'GET /api/v1/blobs/did%3Aplc%3Aa/bafy', answer: seen },
       { request: 'POST /api/v1/blobs', body: { blobs: [blob] }, answer: { blobs: [seen] } },
       { request: 'GET /api/v1/cases?state=open', answer: { cases: [] } },
@@ -76,11 +86,15 @@ test('each call asks what the API documents and gives its answer', async (t) => 
   assert.deepEqual(await client.hash(new Blob(['blob'])), hashAnswer)
   assert.deepEqual(await client.hashUrl('https://x.example/'), hashAnswer)
   assert.deepEqual(await client.match(question), none)
-  assert.deepEqual(await client.matchBatch([question, question]), [none, none])
-  assert.deepEqual(await client.action(action), action)
-  assert.deepEqual(await client.actionState('a/1'), action)
-  assert.deepEqual(await client.report(report), { action: 'received', report_id: 1 })
-  assert.deepEqual(await client.status(), { ready: true })
+  assert.deepEqual(
+    await client.matchBatch([{ ...question, id: 7 }, question], { threshold: 0.9 }),
+    [{ ...none, id: 7 }, none],
+  )
+  assert.deepEqual(await client.action(action), accepted)
+  assert.deepEqual(await client.actions([action]), [accepted])
+  assert.deepEqual(await client.actionState('a/1'), state)
+  assert.deepEqual(await client.report(report), { action: 'received', report_id: 'r_1' })
+  assert.deepEqual(await client.status(), { healthy: true })
   assert.deepEqual(await client.blob(blob), seen)
   assert.deepEqual(await client.blobs([blob]), [seen])
   assert.deepEqual(await client.get('/cases', { query: { state: 'open' } }), { cases: [] })
@@ -138,7 +152,7 @@ test('gives up after its tries, and at once where the wait would be too long', a
 
 test('a report is never sent twice; an action is, because its id makes it one', async (t) => {
   const report = { contentId: 'c', imageUrl: 'https://x.example/i', reportReason: 'spam' }
-  const action = { action_id: '1', action_type: 'label', content_id: 'c' }
+  const action = { action_id: '1', action_type: 'review' as const, content_id: 'c' }
   const torn = (response: { destroy(): void }) => response.destroy()
   const { client, finish } = await clientOf(t, [
     { request: 'POST /api/v1/report', body: report, status: 503, answer: busy },

@@ -11,22 +11,27 @@ export type BlobwatchClient = {
   /** The signals of a file. Tried again where it failed on the way: it changes nothing. */
   hash(file: Wire.Upload, options?: CallOptions): Promise<Wire.HashAnswer>
   hashUrl(url: string, options?: CallOptions): Promise<Wire.HashAnswer>
-  match(question: Wire.MatchQuestion, options?: CallOptions): Promise<Wire.MatchAnswer>
-  /** One answer for each question, in their order. */
-  matchBatch(questions: Wire.MatchQuestion[], options?: CallOptions): Promise<Wire.MatchAnswer[]>
+  match(question: Wire.Hash & Wire.MatchChoice, options?: CallOptions): Promise<Wire.MatchAnswer>
+  /** One answer for each of up to 20,000, in their order. */
+  matchBatch(
+    hashes: Wire.BatchHash[],
+    options?: CallOptions & Wire.MatchChoice,
+  ): Promise<Wire.BatchAnswer[]>
   /**
-   * As many as there are: questions are taken 500 at a time, and an answer is given as soon as its line has come. In the
-   * order of the questions. A part that broke off is asked for the rest of its questions only.
+   * As many as there are: they are taken 500 at a time, and an answer is given as soon as its line has come. In the order of
+   * the hashes. A part that broke off is asked for the rest of its hashes only.
    */
   matchStream(
-    questions: AsyncIterable<Wire.MatchQuestion> | Iterable<Wire.MatchQuestion>,
-    options?: CallOptions,
-  ): AsyncGenerator<Wire.MatchAnswer>
-  action(request: Wire.ActionRequest, options?: CallOptions): Promise<Wire.ActionAnswer>
-  actionState(actionId: string, options?: CallOptions): Promise<Wire.ActionAnswer>
+    hashes: AsyncIterable<Wire.BatchHash> | Iterable<Wire.BatchHash>,
+    options?: CallOptions & Wire.MatchChoice,
+  ): AsyncGenerator<Wire.BatchAnswer>
+  action(request: Wire.ActionRequest, options?: CallOptions): Promise<Wire.ActionAccepted>
+  /** Up to 100; one answer for each, in their order. */
+  actions(requests: Wire.ActionRequest[], options?: CallOptions): Promise<Wire.ActionBatchAnswer[]>
+  actionState(actionId: string, options?: CallOptions): Promise<Wire.ActionState>
   /** Never tried again by itself: each one that arrives is a report. */
   report(request: Wire.ReportRequest, options?: CallOptions): Promise<Wire.ReportAnswer>
-  status(options?: CallOptions): Promise<Record<string, unknown>>
+  status(options?: CallOptions): Promise<Wire.Status>
   blob(name: Wire.BlobName, options?: CallOptions): Promise<Wire.BlobState>
   blobs(names: Wire.BlobName[], options?: CallOptions): Promise<Wire.BlobState[]>
   /** Until the loop is left or the signal aborts (then with its reason). A lost connection is made anew from the last position. */
@@ -39,7 +44,7 @@ export function blobwatchClient(options: ClientOptions): BlobwatchClient {
   const requester = createRequester(options)
   const json = <T>(call: Call, given?: CallOptions) =>
     requester.json<T>({ ...call, path: `/api/v1${call.path}` }, given)
-  /** Asked by POST because it is long or secret, and changes nothing. */
+  /** By POST, and yet to be asked twice: it changes nothing, or carries an id of the caller's that makes it one. */
   const question = <T>(path: string, body: unknown, given?: CallOptions) =>
     json<T>({ name: `POST ${path}`, method: 'POST', path, json: body, repeatable: true }, given)
   const read = <T>(name: string, path: string, given?: CallOptions & { query?: Call['query'] }) =>
@@ -67,20 +72,21 @@ export function blobwatchClient(options: ClientOptions): BlobwatchClient {
       ),
     hashUrl: (url, given) => question('/hash/url', { url }, given),
     match: (one, given) => question('/match', one, given),
-    matchBatch: async (hashes, given) => {
-      const { results } = await question<{ results: Wire.MatchAnswer[] }>(
-        '/match/batch',
-        { hashes },
+    matchBatch: async (hashes, { threshold, banks, ...given } = {}) => {
+      const body = { hashes, threshold, banks }
+      const answer = await question<{ results: Wire.BatchAnswer[] }>('/match/batch', body, given)
+      return answer.results
+    },
+    matchStream: (hashes, given) => matchStream(requester, hashes, given),
+    action: (request, given) => question('/action', request, given),
+    actions: async (actions, given) => {
+      const answer = await question<{ results: Wire.ActionBatchAnswer[] }>(
+        '/action/batch',
+        { actions },
         given,
       )
-      return results
+      return answer.results
     },
-    matchStream: (questions, given) => matchStream(requester, questions, given),
-    action: (request, given) =>
-      json(
-        { name: 'POST /action', method: 'POST', path: '/action', json: request, repeatable: true },
-        given,
-      ),
     actionState: (id, given) => read('/action/{id}', `/action/${encodeURIComponent(id)}`, given),
     report: (request, given) =>
       json(

@@ -3,11 +3,11 @@ import { ApiError, ConnectionError } from './errors.ts'
 import { parseJson } from './exchange.ts'
 import { serverEvents } from './lines.ts'
 import type { Requester } from './request.ts'
-import type { BlobChange, BlobState } from './blobwatch-types.ts'
+import type { BlobChange } from './blobwatch-types.ts'
 
 export type ChangesOptions = {
-  /** The position of the last change that was dealt with. */
-  after?: string
+  /** The position of the last change that was dealt with. Without one it begins at now. */
+  after?: string | number
   signal?: AbortSignal
   /** Silence after which the connection is made anew. 90 seconds unless given; the service sends comments in between. */
   idleMs?: number
@@ -18,14 +18,15 @@ const name = 'GET /blobs/changes'
 
 /**
  * A change is given once it is complete, and the next connection begins after it: none is left out. What the caller had not
- * dealt with when their process ended comes again from the position they kept. Throws what the service refuses (ApiError but
+ * dealt with when their process ended comes again from the position they kept. 410: what came after it is not kept any more;
+ * ask for your blobs in batches and begin anew. Throws what the service refuses (ApiError but
  * 408, 429 and 503), and never because a connection was lost: that is tried again for as long as the loop runs.
  */
 export async function* changes(
   requester: Requester,
   { after, signal, idleMs = idleMsDefault }: ChangesOptions = {},
 ): AsyncGenerator<BlobChange> {
-  let position = after
+  let position = after === undefined ? undefined : String(after)
   for (let failures = 0; ; failures++) {
     try {
       const stream = requester.stream(
@@ -42,7 +43,10 @@ export async function* changes(
       for await (const event of serverEvents(name, stream)) {
         failures = 0
         position = event.id ?? position
-        yield { ...(parseJson({ name }, event.data) as BlobState), position }
+        if (event.data === undefined) continue
+        // A change without a number could not be gone on from.
+        if (position === undefined) throw new ConnectionError(name, 'bad-answer')
+        yield { ...(parseJson({ name }, event.data) as Omit<BlobChange, 'position'>), position }
       }
     } catch (error) {
       if (!mayPass(error)) throw error

@@ -29,7 +29,12 @@ export async function* jsonLines<T>(
   }
 }
 
-export type ServerEvent = { id: string | undefined; event: string; data: string }
+/** `data` undefined: only the position moved. */
+export type ServerEvent = {
+  id: string | undefined
+  event: string
+  data: string | undefined
+}
 
 /** Server-sent events (WHATWG HTML 9.2.6): an event counts once its empty line has come. */
 export async function* serverEvents(
@@ -37,11 +42,14 @@ export async function* serverEvents(
   bytes: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<ServerEvent> {
   let id: string | undefined
+  let idBefore: string | undefined
   let event = 'message'
   let data: string[] = []
   for await (const line of linesOf(name, bytes)) {
     if (line === '') {
       if (data.length > 0) yield { id, event, data: data.join('\n') }
+      else if (id !== idBefore) yield { id, event, data: undefined }
+      idBefore = id
       event = 'message'
       data = []
       continue

@@ -1,9 +1,9 @@
-// Any number of match questions, in parts. A part is one request: NDJSON there and back. Bodies are not streamed towards the
+// Any number of hashes to match, in parts. A part is one request: NDJSON there and back. Bodies are not streamed towards the
 // service, because browsers cannot; parts bound the memory just as well, and can be asked again.
 import { ConnectionError } from './errors.ts'
 import { jsonLines } from './lines.ts'
 import type { Call, CallOptions, Requester } from './request.ts'
-import type { MatchAnswer, MatchQuestion } from './blobwatch-types.ts'
+import type { BatchAnswer, BatchHash, MatchChoice } from './blobwatch-types.ts'
 
 const perPart = 500
 const ndjson = 'application/x-ndjson'
@@ -11,17 +11,18 @@ const name = 'POST /match/batch'
 
 export async function* matchStream(
   requester: Requester,
-  questions: AsyncIterable<MatchQuestion> | Iterable<MatchQuestion>,
-  given: CallOptions = {},
-): AsyncGenerator<MatchAnswer> {
-  for await (const part of partsOf(questions)) {
+  hashes: AsyncIterable<BatchHash> | Iterable<BatchHash>,
+  { threshold, banks, ...given }: CallOptions & MatchChoice = {},
+): AsyncGenerator<BatchAnswer> {
+  const query = { threshold, banks: banks?.join(',') }
+  for await (const part of partsOf(hashes)) {
     let answered = 0
     // Failures in a row without a single answer between them.
     let failures = 0
     while (answered < part.length) {
       const before = answered
       try {
-        for await (const answer of ask(requester, part.slice(answered), given)) {
+        for await (const answer of ask(requester, { part: part.slice(answered), query }, given)) {
           answered += 1
           yield answer
         }
@@ -35,23 +36,24 @@ export async function* matchStream(
   }
 }
 
-/** One answer for each question; throws when there are more or fewer. */
+/** One answer for each hash; throws when there are more or fewer. */
 async function* ask(
   requester: Requester,
-  part: MatchQuestion[],
+  { part, query }: { part: BatchHash[]; query: Call['query'] & {} },
   given: CallOptions,
-): AsyncGenerator<MatchAnswer> {
-  const lines = part.map((question) => `${JSON.stringify(question)}\n`).join('')
+): AsyncGenerator<BatchAnswer> {
+  const lines = part.map((hash) => `${JSON.stringify(hash)}\n`).join('')
   const call: Call = {
     name,
     method: 'POST',
     path: '/api/v1/match/batch',
+    query,
     accept: ndjson,
     body: { type: ndjson, make: () => lines },
     repeatable: true,
   }
   let count = 0
-  for await (const answer of jsonLines<MatchAnswer>(name, requester.stream(call, given))) {
+  for await (const answer of jsonLines<BatchAnswer>(name, requester.stream(call, given))) {
     count += 1
     if (count > part.length) throw new ConnectionError(name, 'bad-answer')
     yield answer
@@ -60,11 +62,11 @@ async function* ask(
 }
 
 async function* partsOf(
-  questions: AsyncIterable<MatchQuestion> | Iterable<MatchQuestion>,
-): AsyncGenerator<MatchQuestion[]> {
-  let part: MatchQuestion[] = []
-  for await (const question of questions) {
-    part.push(question)
+  hashes: AsyncIterable<BatchHash> | Iterable<BatchHash>,
+): AsyncGenerator<BatchHash[]> {
+  let part: BatchHash[] = []
+  for await (const hash of hashes) {
+    part.push(hash)
     if (part.length < perPart) continue
     yield part
     part = []

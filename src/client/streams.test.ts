@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { blobwatchClient } from './index.ts'
-import type { BlobChange, MatchQuestion } from './index.ts'
+import type { BlobChange, BatchHash } from './index.ts'
 import { jsonLines, serverEvents } from './lines.ts'
 import { recordedServer } from './recorded-in-test.ts'
 import type { Recorded } from './recorded-in-test.ts'
@@ -35,17 +35,20 @@ test('answers 1,200 questions in three parts, in order, from lines cut anywhere'
 
 test('a part that breaks off is asked for the rest of its questions only', async (t) => {
   const questions = [0, 1, 2, 3].map(questionOf)
+  const chosen = { request: `${request}?threshold=0.5&banks=A%2CB`, headers }
   const torn = (response: ServerResponse) => {
     response.writeHead(200).write(answersOf(0, 2), () => response.destroy())
   }
   const { baseUrl, finish } = await recordedServer(t, [
-    { request, headers, body: linesOf(questions), play: torn },
-    { request, headers, body: linesOf(questions.slice(2)), answer: answersOf(2, 3) },
-    { request, headers, body: linesOf(questions.slice(3)), answer: answersOf(3, 4) },
+    { ...chosen, body: linesOf(questions), play: torn },
+    { ...chosen, body: linesOf(questions.slice(2)), answer: answersOf(2, 3) },
+    { ...chosen, body: linesOf(questions.slice(3)), answer: answersOf(3, 4) },
   ])
   const client = blobwatchClient({ baseUrl, sleep: async () => {} })
   const counts: number[] = []
-  for await (const { match_count } of client.matchStream(questions)) counts.push(match_count)
+  const choice = { threshold: 0.5, banks: ['A', 'B'] }
+  for await (const { match_count } of client.matchStream(questions, choice))
+    counts.push(match_count)
   assert.deepEqual(counts, [0, 1, 2, 3])
   finish()
 })
@@ -94,6 +97,21 @@ test('changes go on after a lost connection from the last complete one', async (
   finish()
 })
 
+test('a stream that begins at now knows where it began, also when it is lost before the first change', async (t) => {
+  const begun = (response: ServerResponse) =>
+    void response.writeHead(200).write(': hello\nid: 9\nretry: 2000\n\n', () => response.destroy())
+  const { baseUrl, finish } = await recordedServer(t, [
+    { request: 'GET /api/v1/blobs/changes', play: begun },
+    { request: 'GET /api/v1/blobs/changes?after=9', answer: eventOf(10, 'hide') },
+  ])
+  const client = blobwatchClient({ baseUrl, sleep: async () => {} })
+  for await (const { position } of client.changes()) {
+    assert.equal(position, '10')
+    break
+  }
+  finish()
+})
+
 test('leaving the loop closes the connection, and an abort ends it with its reason', async (t) => {
   const closed = Promise.withResolvers<void>()
   const stay = (response: ServerResponse) => {
@@ -128,6 +146,7 @@ test('events and lines are read the same however their bytes are cut', async () 
     const events = await all(serverEvents('test', chunksOf(bytes, size)))
     assert.deepEqual(events, [
       { id: '1', event: 'x', data: 'ä\nb' },
+      { id: '2', event: 'message', data: undefined },
       { id: '2', event: 'message', data: '' },
     ])
   }
@@ -135,12 +154,12 @@ test('events and lines are read the same however their bytes are cut', async () 
   await assert.rejects(all(jsonLines('test', endless)), { fault: 'bad-answer' })
 })
 
-const questionOf = (i: number): MatchQuestion => ({
+const questionOf = (i: number): BatchHash => ({
   hash_type: 'pdq',
   hash_value: i.toString(16).padStart(64, '0'),
 })
 
-function linesOf(questions: MatchQuestion[]): string {
+function linesOf(questions: BatchHash[]): string {
   return questions.map((one) => `${JSON.stringify(one)}\n`).join('')
 }
 
