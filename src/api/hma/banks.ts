@@ -29,20 +29,7 @@ export function bankRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
       rule: '/c/banks',
       about: 'Create a bank',
       body: 'json',
-      async answer(context) {
-        const given = readFields(await readModel(context, bodies), {
-          name: { kind: 'text', required: true },
-          enabled: { kind: 'yes-no' },
-          enabled_ratio: { kind: 'number' },
-        })
-        checkName(given.name)
-        const ratio = ratioOf(given) ?? policyDefaults.ratio
-        await createBank(db, {
-          ...{ name: given.name, mode: 'observe', class: 'restricted', policy: { ratio } },
-          ...author(context, parts),
-        })
-        return context.json({ matching_enabled_ratio: ratio, name: given.name }, 201)
-      },
+      answer: (context) => makeBank(context, { parts, bodies }),
     },
     {
       ...reads,
@@ -84,6 +71,21 @@ export function bankRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
       },
     },
   ]
+}
+
+async function makeBank(context: HmaContext, { parts, bodies }: CuratorGiven): Promise<Response> {
+  const given = readFields(await readModel(context, bodies), {
+    name: { kind: 'text', required: true },
+    enabled: { kind: 'yes-no' },
+    enabled_ratio: { kind: 'number' },
+  })
+  checkName(given.name)
+  const ratio = ratioOf(given) ?? policyDefaults.ratio
+  await createBank(parts.db, {
+    ...{ name: given.name, mode: 'observe', class: 'restricted', policy: { ratio } },
+    ...author(context, parts),
+  })
+  return context.json({ matching_enabled_ratio: ratio, name: given.name }, 201)
 }
 
 /** Whose name is on what follows. */

@@ -33,15 +33,17 @@ export const contentLimits = {
   testsWaitingMax: 32,
 } as const
 
-export function contentRoutes(given: CuratorGiven & { media: Media }): HmaRoute[] {
-  const { parts, bodies, media } = given
+type ContentGiven = CuratorGiven & { media: Media }
+
+const writes = { role: 'curator', needs: 'bank:write' } as const
+const one = '/c/bank/<bank_name>/content/<int:content_id>'
+
+export function contentRoutes(given: ContentGiven): HmaRoute[] {
+  return [...routesOfOne(given), ...addingRoutes(given)]
+}
+
+function routesOfOne({ parts, bodies }: ContentGiven): HmaRoute[] {
   const { db } = parts
-  // Each test reads all that was seen in the kept window.
-  const testing = createTurns(contentLimits.testsAtOnce, contentLimits.testsWaitingMax)
-  const add = (context: HmaContext, bank: Bank, hashes: Hashes, words: Words) =>
-    testing(() => addTested(context, parts, bank, hashes, words))
-  const one = '/c/bank/<bank_name>/content/<int:content_id>'
-  const writes = { role: 'curator', needs: 'bank:write' } as const
   const bankOf = (context: HmaContext) => bankHere(db, context.req.param('bank_name') ?? '')
   const idOf = (context: HmaContext) => Number(context.req.param('content_id'))
   return [
@@ -59,42 +61,6 @@ export function contentRoutes(given: CuratorGiven & { media: Media }): HmaRoute[
         if (asksSignals(query) && content.signals.length > 0)
           await noteLeaving(context, parts, bank)
         return context.json(describe(bank, content, query))
-      },
-    },
-    {
-      ...writes,
-      method: 'POST',
-      rule: '/c/bank/<bank_name>/content',
-      about: 'Add a content by its address or as an upload',
-      query: ['url', 'content_type', 'types'],
-      body: 'form',
-      async answer(context) {
-        const bank = await bankOf(context)
-        const query = context.req.query()
-        if (query['url'] !== undefined) {
-          const words = wordsOf(await readJsonIfAny(context, bodies))
-          return add(context, bank, await media.fromUrl(context, query), words)
-        }
-        if (!isForm(context)) refuse(400, 'Neither `url` nor multipart file upload was received')
-        const { hashes, texts } = await media.fromForm(context, query)
-        return add(context, bank, hashes, wordsOf(Object.fromEntries(texts)))
-      },
-    },
-    {
-      ...writes,
-      method: 'POST',
-      rule: '/c/bank/<bank_name>/signal',
-      about: 'Add a content by its signals',
-      body: 'json',
-      async answer(context) {
-        const bank = await bankOf(context)
-        const { note, metadata, ...signals } = await readJson(context, bodies)
-        const names = Object.keys(signals)
-        for (const name of names.slice(0, hmaTypes.length + 1)) {
-          if (typeNamed(name) === undefined) refuse(400, `No such signal type ${quoted(name)}`)
-          if (typeof signals[name] !== 'string') refuse(400, `Invalid ${name} signal`)
-        }
-        return add(context, bank, signals as Hashes, wordsOf({ note, metadata }))
       },
     },
     {
@@ -133,6 +99,52 @@ export function contentRoutes(given: CuratorGiven & { media: Media }): HmaRoute[
         if (content === undefined) return context.json({ deleted: 0 })
         await removeContent(db, { bank: bank.name, content: content.id, ...author(context, parts) })
         return context.json({ deleted: 1 })
+      },
+    },
+  ]
+}
+
+function addingRoutes({ parts, bodies, media }: ContentGiven): HmaRoute[] {
+  // Each test reads all that was seen in the kept window.
+  const testing = createTurns(contentLimits.testsAtOnce, contentLimits.testsWaitingMax)
+  const add = (context: HmaContext, bank: Bank, hashes: Hashes, words: Words) =>
+    testing(() => addTested(context, parts, bank, hashes, words))
+  const bankOf = (context: HmaContext) => bankHere(parts.db, context.req.param('bank_name') ?? '')
+  return [
+    {
+      ...writes,
+      method: 'POST',
+      rule: '/c/bank/<bank_name>/content',
+      about: 'Add a content by its address or as an upload',
+      query: ['url', 'content_type', 'types'],
+      body: 'form',
+      async answer(context) {
+        const bank = await bankOf(context)
+        const query = context.req.query()
+        if (query['url'] !== undefined) {
+          const words = wordsOf(await readJsonIfAny(context, bodies))
+          return add(context, bank, await media.fromUrl(context, query), words)
+        }
+        if (!isForm(context)) refuse(400, 'Neither `url` nor multipart file upload was received')
+        const { hashes, texts } = await media.fromForm(context, query)
+        return add(context, bank, hashes, wordsOf(Object.fromEntries(texts)))
+      },
+    },
+    {
+      ...writes,
+      method: 'POST',
+      rule: '/c/bank/<bank_name>/signal',
+      about: 'Add a content by its signals',
+      body: 'json',
+      async answer(context) {
+        const bank = await bankOf(context)
+        const { note, metadata, ...signals } = await readJson(context, bodies)
+        const names = Object.keys(signals)
+        for (const name of names.slice(0, hmaTypes.length + 1)) {
+          if (typeNamed(name) === undefined) refuse(400, `No such signal type ${quoted(name)}`)
+          if (typeof signals[name] !== 'string') refuse(400, `Invalid ${name} signal`)
+        }
+        return add(context, bank, signals as Hashes, wordsOf({ note, metadata }))
       },
     },
   ]
