@@ -70,6 +70,7 @@ export async function openListeners(parts: Parts, health: Health) {
       }),
     }),
   )
+  stack.defer(() => apis.endStreams())
   const kept = stack.move()
   return {
     publicUrl: publicListener.url,

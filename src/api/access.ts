@@ -14,6 +14,7 @@ import { remoteAddress } from './remote-address.ts'
 /** `principal`: whose name is on what follows. */
 export type Access = {
   principal: number
+  kind: string
   name: string
   scopes: ReadonlySet<KeyScope>
 }
@@ -62,6 +63,15 @@ export function needs(...scopes: [KeyScope, ...KeyScope[]]): MiddlewareHandler<A
       detail: `This needs a key with the scope ${scopes.join(' or ')}.`,
     })
   }
+}
+
+/** For a route: what follows is a person's word (promise 7). A key that a program holds does not give one, `admin` or not. */
+export const person: MiddlewareHandler<ApiVariables> = async (context, next) => {
+  if (context.get('access').kind === 'person') return next()
+  return problem(context, 403, {
+    detail: 'A person decides this: use a key made with key create NAME --person.',
+    code: 'person-needed',
+  })
 }
 
 export function may(access: Access, ...scopes: KeyScope[]): boolean {

@@ -5,7 +5,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { changeKey, idBytes, makeKey, secretBytes, serviceNamed } from '../cases/api-keys.ts'
+import {
+  changeKey,
+  idBytes,
+  makeKey,
+  personNamed,
+  secretBytes,
+  serviceNamed,
+} from '../cases/api-keys.ts'
 import type { KeyScope } from '../cases/api-keys.ts'
 import { parseConfig } from '../config.ts'
 import { describeAddress } from '../db/address.ts'
@@ -37,6 +44,8 @@ type KeyLimits = {
   requestsPerSecond?: number
   expiresAtMs?: number
   name?: string
+  /** Of a person, whose word it is. */
+  isPerson?: boolean
 }
 
 export async function apiInTest(
@@ -67,9 +76,10 @@ export async function apiInTest(
   const person = await principalId(database.app, { kind: 'person', name: 'tester', nowMs })
   return {
     ...{ database, service, url, publicUrl, lines, person },
-    async key(scopes, { name = 'client', ...limits } = {}) {
+    async key(scopes, { isPerson = false, name = isPerson ? 'tester' : 'client', ...limits } = {}) {
       const { id, key, secretSha256 } = makeKey(randomBytes(idBytes + secretBytes))
-      const owner = await serviceNamed(database.app, name, nowMs)
+      const ownerNamed = isPerson ? personNamed : serviceNamed
+      const owner = await ownerNamed(database.app, name, nowMs)
       const made = { id, secretSha256, scopes, owner, ...limits }
       await changeKey(database.app, { op: 'create', ...made, principal: person, nowMs })
       return key

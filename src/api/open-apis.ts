@@ -3,15 +3,24 @@ import type { Parts } from '../service.ts'
 import { readKey, tellUsed } from '../cases/api-keys.ts'
 import type { OnAppError } from '../http/problem.ts'
 import type { Health } from '../service-health.ts'
+import { readBlobStates } from '../cases/blob-states.ts'
+import { numberChanges, readChanges } from '../steps/blob-changes.ts'
+import { createBlobView } from './blob-view.ts'
+import { createChangeFeed } from './change-feed.ts'
 import { createKeyRing } from './key-ring.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { createV1App } from './v1/app.ts'
 import type { ApiApp } from './v1/app.ts'
+import { addBlobChanges } from './v1/blob-changes.ts'
+import { addBlobs } from './v1/blobs.ts'
 
 /** What every group of routes may take from. */
 export type ApiParts = { parts: Parts; health: Health; onError: OnAppError }
 
-export function openApis(given: ApiParts): AsyncDisposable & { v1: ApiApp } {
+/** `endStreams`: so that a listener that closes waits for nobody. */
+export function openApis(
+  given: ApiParts,
+): AsyncDisposable & { v1: ApiApp; endStreams: () => Promise<void> } {
   const { parts, onError } = given
   const { db, clock } = parts
   const keys = createKeyRing({
@@ -24,6 +33,23 @@ export function openApis(given: ApiParts): AsyncDisposable & { v1: ApiApp } {
     clock,
     requestsPerSecond: parts.config.apiRequestsPerSecond,
   })
-  const v1 = createV1App({ keys, limits, routes: [], onError })
-  return { v1, [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose]() }
+  const view = createBlobView({ clock, read: (pairs) => readBlobStates(db, pairs) })
+  const feed = createChangeFeed({
+    clock,
+    source: {
+      number: () => numberChanges(db, clock()),
+      read: (options) => readChanges(db, options),
+    },
+    onError: (error) => parts.telemetry.failed({ kind: 'api', error }),
+  })
+  const routes = [
+    (app: ApiApp) => addBlobChanges(app, { feed }),
+    (app: ApiApp) => addBlobs(app, { view }),
+  ]
+  const v1 = createV1App({ keys, limits, routes, onError })
+  return {
+    v1,
+    endStreams: async () => feed[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose](),
+  }
 }

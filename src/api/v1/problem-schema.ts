@@ -19,6 +19,7 @@ const sentences = {
   403: 'The key lacks the scope.',
   404: 'There is no such thing.',
   409: 'It contradicts what is there.',
+  410: 'What was asked for is not kept any more.',
   413: 'Too large.',
   422: 'A field is not as it has to be; `detail` and `errors` say which.',
   429: 'Too often; see Retry-After.',
