@@ -23,6 +23,7 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   pdq: () => import('./pdq.ts'),
   pipeline: () => import('./pipeline.ts'),
   ready: () => import('./ready.ts'),
+  rest: () => import('./rest.ts'),
   storage: () => import('./storage.ts'),
   verify: () => import('./verify.ts'),
 }

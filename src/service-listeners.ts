@@ -57,6 +57,7 @@ export async function openListeners(parts: Parts, health: Health) {
       setting: 'BLOBWATCH_PRIVATE_PORT',
       onAnswer: ({ ms, status }) =>
         telemetry.requestEnded({ kind: 'api', ms, failed: status >= 500 }),
+      direct: apis.direct,
       hono: createPrivateApp({
         version,
         bodyBytesMax: config.blobBytesMax + uploadSlackBytes,

@@ -78,7 +78,13 @@ export function may(access: Access, ...scopes: KeyScope[]): boolean {
   return access.scopes.has('admin') || scopes.some((scope) => access.scopes.has(scope))
 }
 
-const forwardingHeaders = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'x-forwarded-host', 'via']
+export const forwardingHeaders = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-real-ip',
+  'x-forwarded-host',
+  'via',
+]
 
 /** Some proxy stood in between: the address of the connection is not that of who asks. */
 export function isForwarded(context: Context): boolean {

@@ -1,11 +1,13 @@
 // Joins the APIs with what they need of the service, for the listeners.
 import type { Parts } from '../service.ts'
 import { readKey, tellUsed } from '../cases/api-keys.ts'
+import type { DirectAnswer } from '../http/listener.ts'
 import type { OnAppError } from '../http/problem.ts'
 import type { Health } from '../service-health.ts'
 import { readBlobStates } from '../cases/blob-states.ts'
 import { numberChanges, readChanges } from '../steps/blob-changes.ts'
 import { createBlobView } from './blob-view.ts'
+import { createDirectBlobs } from './direct-blobs.ts'
 import { createChangeFeed } from './change-feed.ts'
 import { createKeyRing } from './key-ring.ts'
 import { createRateLimits } from './rate-limits.ts'
@@ -20,7 +22,7 @@ export type ApiParts = { parts: Parts; health: Health; onError: OnAppError }
 /** `endStreams`: so that a listener that closes waits for nobody. */
 export function openApis(
   given: ApiParts,
-): AsyncDisposable & { v1: ApiApp; endStreams: () => Promise<void> } {
+): AsyncDisposable & { v1: ApiApp; direct: DirectAnswer; endStreams: () => Promise<void> } {
   const { parts, onError } = given
   const { db, clock } = parts
   const keys = createKeyRing({
@@ -49,6 +51,7 @@ export function openApis(
   const v1 = createV1App({ keys, limits, routes, onError })
   return {
     v1,
+    direct: createDirectBlobs({ keys, limits, view }),
     endStreams: async () => feed[Symbol.asyncDispose](),
     [Symbol.asyncDispose]: () => keys[Symbol.asyncDispose](),
   }

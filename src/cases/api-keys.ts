@@ -1,5 +1,5 @@
 // API keys: `mk_<id>_<secret>`. The secret is shown once and only its SHA-256 is kept.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Database } from '../db/client.ts'
 import { ask, callStep } from '../db/client.ts'
 import { UsageError } from '../domain/errors.ts'
@@ -52,7 +52,7 @@ export function makeKey(random: Buffer): { id: string; key: string; secretSha256
 }
 
 export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex')
+  return hash('sha256', secret, 'hex')
 }
 
 /** The service of that name, registered at its first key. Throws UsageError when the name is a person's. */

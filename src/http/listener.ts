@@ -45,6 +45,16 @@ export type Listener = AsyncDisposable & {
 
 export type HonoApp = { fetch: (request: Request) => Response | Promise<Response> }
 
+/**
+ * Answers what is asked very often without the objects that Hono needs. false: not mine. Who said true may still call
+ * `otherwise` in place of an answer.
+ */
+export type DirectAnswer = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  otherwise: () => void,
+) => boolean
+
 /** `setting`: the variable that holds the port, named in the error. Throws UsageError when it cannot listen. */
 export async function listen(options: {
   host: string
@@ -52,6 +62,7 @@ export async function listen(options: {
   setting: string
   hono: HonoApp
   xrpc?: XrpcServer
+  direct?: DirectAnswer
   limits?: Partial<ListenerLimits>
   /** Called after each answer; for counting. */
   onAnswer?: (answer: { path: string; status: number; ms: number }) => void
@@ -68,7 +79,7 @@ export async function listen(options: {
       // Without this, `Upgrade: h2c` (curl, some proxies) would end at the upgrade handler as well.
       shouldUpgradeCallback: (request) => isWebSocket(request) && xrpc !== undefined,
     },
-    counted(dispatch(options.hono, xrpc), options.onAnswer),
+    counted(dispatch(options.hono, xrpc, options.direct), options.onAnswer),
   )
   server.maxConnections = limits.connectionsMax
   const upgraded = new Set<Duplex>()
@@ -113,10 +124,15 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0] ?? '/'
 }
 
-function dispatch(hono: HonoApp, xrpc: XrpcServer | undefined): Handler {
+function dispatch(
+  hono: HonoApp,
+  xrpc: XrpcServer | undefined,
+  direct: DirectAnswer | undefined,
+): Handler {
   // The global Request and Response stay Node's own: other code in this process relies on them.
   const toHono = getRequestListener(hono.fetch, { overrideGlobalObjects: false })
   return (request, response) => {
+    if (direct?.(request, response, () => void toHono(request, response)) === true) return
     const path = pathOf(request)
     if (xrpc === undefined || !path.startsWith('/xrpc/') || path === '/xrpc/_health') {
       void toHono(request, response)

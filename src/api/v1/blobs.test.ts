@@ -133,6 +133,40 @@ test('needs blob:read, and takes nothing that is no DID or no CID', async (t) =>
   assert.equal((await api.ask(`/api/v1/blobs/../keys/${cidOf('good')}`, { key })).status, 404)
 })
 
+test('both doors answer alike: what is asked with a query goes through the app', async (t) => {
+  const api = await apiInTest(t)
+  const key = await api.key(['blob:read'], { requestsPerSecond: 1000 })
+  await caseOf(api, 'held', 'open')
+  const path = `/api/v1/blobs/${alice}/${cidOf('held')}`
+  const seen = []
+  for (const asked of [path, `${path}?`, path.replaceAll('did:plc', 'did%3Aplc')]) {
+    const answer = await api.ask(asked, { key })
+    const headers = Object.fromEntries(answer.headers)
+    for (const name of ['date', 'x-request-id', 'ratelimit-remaining', 'content-length'])
+      assert.ok(name === 'content-length' || headers[name] !== undefined, name)
+    for (const name of ['date', 'x-request-id', 'ratelimit-remaining', 'content-length'])
+      delete headers[name]
+    delete headers['transfer-encoding']
+    seen.push({ status: answer.status, headers, body: await answer.json() })
+  }
+  assert.deepEqual(seen[1], seen[0])
+  assert.deepEqual(seen[2], seen[0])
+})
+
+test('a key that asks too often is told when to come back, by both doors', async (t) => {
+  const api = await apiInTest(t)
+  const key = await api.key(['blob:read'], { requestsPerSecond: 1 })
+  const path = `/api/v1/blobs/${alice}/${cidOf('good')}`
+  const statuses: number[] = []
+  for (let n = 0; n < 10; n += 1) {
+    const answer = await api.ask(n % 2 === 0 ? path : `${path}?`, { key })
+    statuses.push(answer.status)
+    if (answer.status === 429) assert.ok(Number(answer.headers.get('retry-after')) >= 1)
+  }
+  assert.ok(statuses.includes(200))
+  assert.ok(statuses.includes(429))
+})
+
 test('changes come as pages, each with the state of now, and begin at now without a number', async (t) => {
   const api = await apiInTest(t)
   const key = await api.key(['blob:read'])

@@ -94,13 +94,8 @@ export function addBlobs(app: ApiApp, { view }: { view: BlobView }): void {
     if (pair === undefined)
       return problem(context, 422, { detail: 'Write a DID and a CID.', code: 'invalid-fields' })
     const row = await view.one(pair)
-    const tag = tagOf(row)
-    const headers = {
-      'cache-control': `private, max-age=${maxAgeSeconds[row.state]}`,
-      etag: tag,
-    }
-    if (context.req.header('if-none-match') === tag) return context.body(null, 304, headers)
-    return context.json(bodyOf(asked, row), 200, headers)
+    const { headers, isKnown, body } = answerOf(asked, row, context.req.header('if-none-match'))
+    return isKnown ? context.body(null, 304, headers) : context.json(body, 200, headers)
   })
   app.openapi(many, async (context) => {
     const { blobs } = context.req.valid('json')
@@ -118,7 +113,18 @@ export function addBlobs(app: ApiApp, { view }: { view: BlobView }): void {
   })
 }
 
-function pairOf(asked: { did: string; cid: string }): Pair | undefined {
+/** The same for both doors: this app and the direct one. */
+export function answerOf(
+  asked: { did: string; cid: string },
+  row: StateRow,
+  ifNoneMatch: string | undefined,
+) {
+  const etag = tagOf(row)
+  const headers = { 'cache-control': `private, max-age=${maxAgeSeconds[row.state]}`, etag }
+  return { headers, isKnown: ifNoneMatch === etag, body: bodyOf(asked, row) }
+}
+
+export function pairOf(asked: { did: string; cid: string }): Pair | undefined {
   if (!didPattern.test(asked.did)) return undefined
   const digest = digestOfCid(asked.cid)
   return digest === undefined ? undefined : { did: asked.did, digest }
