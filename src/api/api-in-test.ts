@@ -53,8 +53,11 @@ export async function apiInTest(
   settings: Record<string, string> = {},
 ): Promise<ApiInTest> {
   const dir = await mkdtemp(join(tmpdir(), 'blobwatch-api-'))
-  t.after(() => rm(dir, { recursive: true, force: true }))
-  const database = await testDatabase(t)
+  // Taken down in reverse: the service before its database.
+  const stack = new AsyncDisposableStack()
+  t.after(() => stack.disposeAsync())
+  stack.defer(() => rm(dir, { recursive: true, force: true }))
+  const database = await testDatabase({ after: (clean) => stack.defer(clean) })
   await ensureRoom(database.owner, Date.now())
   const env = {
     BLOBWATCH_DATA_DIR: dir,
@@ -69,8 +72,7 @@ export async function apiInTest(
   const config = parseConfig(env, (path) => assert.fail(`nothing is read from ${path}`))
   const lines: string[] = []
   const destination = { write: (line: string) => void lines.push(line) }
-  const service = await build(config, { log: createLog({ level: 'warn', destination }) })
-  t.after(() => service[Symbol.asyncDispose]())
+  const service = stack.use(await build(config, { log: createLog({ level: 'warn', destination }) }))
   const { publicUrl, privateUrl: url } = await service.start()
   const nowMs = Date.now()
   const person = await principalId(database.app, { kind: 'person', name: 'tester', nowMs })
