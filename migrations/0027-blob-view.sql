@@ -267,3 +267,49 @@ begin
   get diagnostics dropped = row_count;
   return next;
 end $$;
+
+-- Requests that would do something twice, by the caller's own key: begun before anything is done, answered after it.
+create table api_request (
+  principal integer not null references principal,
+  key text not null,
+  -- sha2-256 of method, path and body: the same key for something else is a mistake.
+  request bytea not null,
+  at timestamptz not null,
+  status integer,
+  answer text,
+  primary key (principal, key)
+);
+create index api_request_at on api_request (at);
+
+-- p: principal, key, request, now. begun: this call does it. Else what came of it; status null: nobody knows yet.
+create function begin_request_v1(p jsonb) returns table (begun boolean, same boolean, status integer, answer text)
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+begin
+  insert into api_request (principal, key, request, at)
+  values ((p->>'principal')::integer, p->>'key', decode(p->>'request', 'hex'), (p->>'now')::timestamptz)
+  on conflict (principal, key) do nothing;
+  if found then
+    return query select true, true, null::integer, null::text;
+    return;
+  end if;
+  return query select false, r.request = decode(p->>'request', 'hex'), r.status, r.answer
+    from api_request r where r.principal = (p->>'principal')::integer and r.key = p->>'key';
+end $$;
+
+-- p: principal, key, status, answer.
+create function end_request_v1(p jsonb) returns table (ended boolean)
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+begin
+  update api_request r set status = (p->>'status')::integer, answer = p->>'answer'
+  where r.principal = (p->>'principal')::integer and r.key = p->>'key' and r.status is null;
+  return query select found;
+end $$;
+
+-- p: before.
+create function drop_requests_v1(p jsonb) returns table (dropped integer)
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+begin
+  delete from api_request r where r.at < (p->>'before')::timestamptz;
+  get diagnostics dropped = row_count;
+  return next;
+end $$;

@@ -25,6 +25,7 @@ import { ensureRoom } from './service-database.ts'
 import { leadTheLedger } from './service-ledger.ts'
 import { lockKeys } from './service-locks.ts'
 import { dropChanges, numberChanges } from './steps/blob-changes.ts'
+import { dropRequests } from './steps/requests.ts'
 import { pruneCheckpoints } from './steps/checkpoints.ts'
 import { freeBytes } from './service-health.ts'
 import type { Health } from './service-health.ts'
@@ -213,6 +214,7 @@ async function keepHouse({ parts, stop }: Context): Promise<void> {
       await sweepOld(db, nowMs).catch(tell)
       await numberChanges(db, nowMs).catch(tell)
       await dropChanges(db, nowMs).catch(tell)
+      await dropRequests(db, nowMs).catch(tell)
       await pruneCheckpoints(db, nowMs).catch(tell)
       await trimBlobs(db, config.blobRowsMax).catch(tell)
     }

@@ -51,6 +51,8 @@ type KeyLimits = {
 export async function apiInTest(
   t: Pick<TestContext, 'after'>,
   settings: Record<string, string> = {},
+  /** What is there before the service starts, whose loops would otherwise take part. */
+  seed: (database: TestDatabase) => Promise<void> = async () => undefined,
 ): Promise<ApiInTest> {
   const dir = await mkdtemp(join(tmpdir(), 'blobwatch-api-'))
   // Taken down in reverse: the service before its database.
@@ -59,6 +61,7 @@ export async function apiInTest(
   stack.defer(() => rm(dir, { recursive: true, force: true }))
   const database = await testDatabase({ after: (clean) => stack.defer(clean) })
   await ensureRoom(database.owner, Date.now())
+  await seed(database)
   const env = {
     BLOBWATCH_DATA_DIR: dir,
     BLOBWATCH_DATABASE_URL: describeAddress(database.appAddress),

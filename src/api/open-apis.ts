@@ -15,6 +15,12 @@ import { createV1App } from './v1/app.ts'
 import type { ApiApp } from './v1/app.ts'
 import { addBlobChanges } from './v1/blob-changes.ts'
 import { addBlobs } from './v1/blobs.ts'
+import { addBanks } from './v1/banks.ts'
+import { addCases } from './v1/cases.ts'
+import { addExplain } from './v1/explain.ts'
+import { addHolds } from './v1/holds.ts'
+import { addLedger } from './v1/ledger.ts'
+import { createTurns } from './turns.ts'
 
 /** What every group of routes may take from. */
 export type ApiParts = { parts: Parts; health: Health; onError: OnAppError }
@@ -44,9 +50,15 @@ export function openApis(
     },
     onError: (error) => parts.telemetry.failed({ kind: 'api', error }),
   })
+  const turns = createTurns()
   const routes = [
     (app: ApiApp) => addBlobChanges(app, { feed }),
     (app: ApiApp) => addBlobs(app, { view }),
+    (app: ApiApp) => addCases(app, parts),
+    (app: ApiApp) => addBanks(app, { ...parts, turns }),
+    (app: ApiApp) => addHolds(app, parts),
+    (app: ApiApp) => addLedger(app, parts),
+    (app: ApiApp) => addExplain(app, { ...parts, view, turns }),
   ]
   const v1 = createV1App({ keys, limits, routes, onError })
   return {

@@ -1,6 +1,6 @@
 // For the operator's own machines: is the process alive, can it work, how is it doing.
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
+import { limitBody } from './limit-body.ts'
 import { addBasics, problem } from './problem.ts'
 import type { App, AppVariables, OnAppError } from './problem.ts'
 import type { Readiness } from './readiness.ts'
@@ -25,7 +25,7 @@ export function createPrivateApp(options: {
   const app = new Hono<AppVariables>()
   addBasics(app, options.onError)
   app.use(
-    bodyLimit({
+    limitBody({
       maxSize: options.bodyBytesMax ?? privateBodyBytesMax,
       onError: (context) => problem(context, 413),
     }),

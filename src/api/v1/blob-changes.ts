@@ -62,25 +62,25 @@ export function addBlobChanges(app: ApiApp, { feed }: { feed: ChangeFeed }): voi
     context.header('cache-control', 'no-store')
     if (!(context.req.header('accept') ?? '').includes('text/event-stream')) {
       const page = await feed.page({ after: query.after, limit })
-      if (page.kind === 'outdated') return problem(context, 410, outdated) as never
+      if (page.kind === 'outdated') return problem(context, 410, outdated)
       const { through: next, more } = page
       return context.json({ changes: page.changes.map(changeBody), next, more }, 200)
     }
     const after = lastEventId(context.req.header('last-event-id')) ?? query.after
-    const bindings = context.env as unknown as HttpBindings
+    const bindings = context.env as HttpBindings
     const stream = await feed.stream({
       after,
       caller: context.get('access').principal,
       onDropped: () => bindings.outgoing.destroy(),
     })
-    if (stream === 'outdated') return problem(context, 410, outdated) as never
+    if (stream === 'outdated') return problem(context, 410, outdated)
     if (stream === 'too-many') {
       const answer = problem(context, 503, { detail: 'Too many streams are open.' })
       answer.headers.set('retry-after', String(apiLimits.retryAfterSeconds))
-      return answer as never
+      return answer
     }
     context.header('content-type', 'text/event-stream')
-    return context.body(stream, 200) as never
+    return context.body(stream, 200)
   })
 }
 

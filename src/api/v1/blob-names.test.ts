@@ -15,7 +15,21 @@ test('reads any blob CID as the parser does', () => {
 
 test('takes no spelling for a blob CID that the parser does not', () => {
   const at = fc.nat({ max: 58 })
-  const letter = fc.constantFrom(...'abz2789A0=. ', '\u{e9}')
+  const letter = fc.constantFrom(
+    'a',
+    'b',
+    'z',
+    '2',
+    '7',
+    '8',
+    '9',
+    'A',
+    '0',
+    '=',
+    '.',
+    ' ',
+    '\u{e9}',
+  )
   fc.assert(
     fc.property(hex, at, letter, (digest, place, put) => {
       const cid = blobCidOf(digest)

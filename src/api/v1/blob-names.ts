@@ -19,7 +19,7 @@ export function digestOfCid(cid: string): Hex | undefined {
 
 const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
 const values = new Uint8Array(128).fill(255)
-for (const [value, letter] of [...alphabet].entries()) values[letter.charCodeAt(0)] = value
+for (let value = 0; value < 32; value += 1) values[alphabet.charCodeAt(value)] = value
 
 /** A CIDv1 of raw bytes by sha2-256, in base32, as nearly all are: 36 bytes in 58 letters after the `b`. */
 function digestOfUsual(cid: string): Hex | undefined {
