@@ -256,7 +256,7 @@ test('a body without a length is read, and refused once it is too large', async 
       headers: { 'content-type': 'application/json' },
       body: new Blob([text]).stream(),
       duplex: 'half',
-    } as RequestInit & { key: string })
+    })
   const blobs = [{ did: testDid, cid: cidOfText('bad') }]
   assert.equal((await stream(JSON.stringify({ blobs }))).status, 200)
   assert.equal((await stream(' '.repeat(1024 * 1024 + 1))).status, 413)
