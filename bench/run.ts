@@ -12,7 +12,6 @@ import { printTable } from './print-table.ts'
 
 /** Loaded when asked for: a bench must not pay for another one's packages. */
 const benches: Record<string, () => Promise<{ bench: Bench }>> = {
-  'api-match': () => import('./api-match.ts'),
   e2e: () => import('./e2e.ts'),
   evasion: () => import('./evasion.ts'),
   'lookup-file': () => import('./lookup-file.ts'),
@@ -24,6 +23,7 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   pdq: () => import('./pdq.ts'),
   pipeline: () => import('./pipeline.ts'),
   ready: () => import('./ready.ts'),
+  rest: () => import('./rest.ts'),
   storage: () => import('./storage.ts'),
   verify: () => import('./verify.ts'),
 }

@@ -63,6 +63,7 @@ export async function openListeners(parts: Parts, health: Health) {
       streams: apis.streams,
       onAnswer: ({ path, ms, status }) =>
         telemetry.requestEnded({ kind: requestKind(path), ms, failed: status >= 500 }),
+      direct: apis.direct,
       hono: createPrivateApp({
         version,
         bodyBytesMax: config.blobBytesMax + uploadSlackBytes,
@@ -82,6 +83,7 @@ export async function openListeners(parts: Parts, health: Health) {
   )
   const hmaListener = await openHma(parts, apis)
   if (hmaListener !== undefined) stack.use(hmaListener)
+  stack.defer(() => apis.endStreams())
   const kept = stack.move()
   return {
     publicUrl: publicListener.url,

@@ -24,6 +24,8 @@ import type { Parts } from './service.ts'
 import { ensureRoom } from './service-database.ts'
 import { leadTheLedger } from './service-ledger.ts'
 import { lockKeys } from './service-locks.ts'
+import { dropChanges, numberChanges } from './steps/blob-changes.ts'
+import { dropRequests } from './steps/requests.ts'
 import { pruneCheckpoints } from './steps/checkpoints.ts'
 import { freeBytes } from './service-health.ts'
 import type { Health } from './service-health.ts'
@@ -210,6 +212,9 @@ async function keepHouse({ parts, stop }: Context): Promise<void> {
       await noteCounts(db, nowMs).catch(tell)
       await noteContentHours(db, nowMs).catch(tell)
       await sweepOld(db, nowMs).catch(tell)
+      await numberChanges(db, nowMs).catch(tell)
+      await dropChanges(db, nowMs).catch(tell)
+      await dropRequests(db, nowMs).catch(tell)
       await pruneCheckpoints(db, nowMs).catch(tell)
       await trimBlobs(db, config.blobRowsMax).catch(tell)
     }

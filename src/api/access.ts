@@ -14,6 +14,7 @@ import { remoteAddress } from './remote-address.ts'
 /** `principal`: whose name is on what follows. */
 export type Access = {
   principal: number
+  kind: string
   name: string
   scopes: ReadonlySet<KeyScope>
 }
@@ -64,11 +65,26 @@ export function needs(...scopes: [KeyScope, ...KeyScope[]]): MiddlewareHandler<A
   }
 }
 
+/** For a route: what follows is a person's word (promise 7). A key that a program holds does not give one, `admin` or not. */
+export const person: MiddlewareHandler<ApiVariables> = async (context, next) => {
+  if (context.get('access').kind === 'person') return next()
+  return problem(context, 403, {
+    detail: 'A person decides this: use a key made with key create NAME --person.',
+    code: 'person-needed',
+  })
+}
+
 export function may(access: Access, ...scopes: KeyScope[]): boolean {
   return access.scopes.has('admin') || scopes.some((scope) => access.scopes.has(scope))
 }
 
-const forwardingHeaders = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'x-forwarded-host', 'via']
+export const forwardingHeaders = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-real-ip',
+  'x-forwarded-host',
+  'via',
+]
 
 /** Some proxy stood in between: the address of the connection is not that of who asks. */
 export function isForwarded(context: Context): boolean {

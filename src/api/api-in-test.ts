@@ -5,7 +5,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { changeKey, idBytes, makeKey, secretBytes, serviceNamed } from '../cases/api-keys.ts'
+import {
+  changeKey,
+  idBytes,
+  makeKey,
+  personNamed,
+  secretBytes,
+  serviceNamed,
+} from '../cases/api-keys.ts'
 import type { KeyScope } from '../cases/api-keys.ts'
 import { parseConfig } from '../config.ts'
 import { describeAddress } from '../db/address.ts'
@@ -39,11 +46,15 @@ type KeyLimits = {
   requestsPerSecond?: number
   expiresAtMs?: number
   name?: string
+  /** Of a person, whose word it is. */
+  isPerson?: boolean
 }
 
 export async function apiInTest(
   t: Pick<TestContext, 'after'>,
   settings: Record<string, string> = {},
+  /** What is there before the service starts, whose loops would otherwise take part. */
+  seed: (database: TestDatabase) => Promise<void> = async () => undefined,
 ): Promise<ApiInTest> {
   // The service ends before its database and its folder.
   const stack = new AsyncDisposableStack()
@@ -52,6 +63,7 @@ export async function apiInTest(
   stack.defer(() => rm(dir, { recursive: true, force: true }))
   const database = await testDatabase({ after: (clean) => stack.defer(clean) })
   await ensureRoom(database.owner, Date.now())
+  await seed(database)
   const env = {
     BLOBWATCH_DATA_DIR: dir,
     BLOBWATCH_DATABASE_URL: describeAddress(database.appAddress),
@@ -84,13 +96,13 @@ export async function apiInTest(
 export async function keyInTest(
   database: TestDatabase,
   scopes: KeyScope[],
-  { name = 'client', ...limits }: KeyLimits = {},
+  { isPerson = false, name = isPerson ? 'tester' : 'client', ...limits }: KeyLimits = {},
 ): Promise<string> {
   const { app } = database
   const nowMs = Date.now()
   const principal = await principalId(app, { kind: 'person', name: 'tester', nowMs })
   const { id, key, secretSha256 } = makeKey(randomBytes(idBytes + secretBytes))
-  const owner = await serviceNamed(app, name, nowMs)
+  const owner = await (isPerson ? personNamed : serviceNamed)(app, name, nowMs)
   const made = { id, secretSha256, scopes, owner, ...limits }
   await changeKey(app, { op: 'create', ...made, principal, nowMs })
   return key

@@ -15,6 +15,7 @@ function ringOf(change: Partial<StoredKey> = {}) {
     secretSha256: Buffer.from(secretSha256, 'hex'),
     principal: 7,
     name: 'client',
+    kind: 'service',
     scopes: ['scan'],
     networks: null,
     requestsPerSecond: null,

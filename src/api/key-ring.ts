@@ -109,6 +109,7 @@ function held(row: StoredKey): Held {
     bound: row.networks === null ? undefined : parseNetworks(row.networks),
     access: {
       principal: row.principal,
+      kind: row.kind,
       name: row.name,
       // Written by `key create`, which knows the scopes; one of a later version opens nothing here.
       scopes: new Set(row.scopes as KeyScope[]),

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import type { ApiInTest } from './api-in-test.ts'
 
 type Schema = Record<string, unknown> | boolean
-type Document = {
+export type OpenApiDocument = {
   paths: Record<string, Record<string, { responses: Record<string, DeclaredAnswer> }>>
   components?: { schemas?: Record<string, Schema> }
 }
@@ -25,10 +25,7 @@ export type CheckedAsk = <Body = Record<string, unknown>>(
 ) => Promise<CheckedAnswer<Body>>
 
 export async function checkedAsk(api: Pick<ApiInTest, 'ask' | 'key' | 'url'>): Promise<CheckedAsk> {
-  const key = await api.key(['report'], { name: 'reads the document' })
-  const response = await api.ask('/api/v1/openapi.json', { key })
-  assert.equal(response.status, 200)
-  const document = (await response.json()) as Document
+  const document = await documentOf(api)
   const ask = async (
     path: string,
     { json, ...options }: RequestInit & { key: string; json?: unknown },
@@ -40,14 +37,54 @@ export async function checkedAsk(api: Pick<ApiInTest, 'ask' | 'key' | 'url'>): P
     const answer = await api.ask(`/api/v1${path}`, { ...body, ...init, headers: sent })
     const found: unknown = JSON.parse(await answer.text())
     const method = init.method ?? (json === undefined ? 'GET' : 'POST')
-    checkAnswer(document, { method, path, answer, body: found })
+    checkBody(document, { method, path, answer, body: found })
     return { status: answer.status, headers: answer.headers, body: found }
   }
   return ask as CheckedAsk
 }
 
-export function checkAnswer(
-  document: Document,
+const documents = new Map<string, Promise<OpenApiDocument>>()
+
+/** Asked for once a service. */
+export function documentOf(api: Pick<ApiInTest, 'ask' | 'key' | 'url'>): Promise<OpenApiDocument> {
+  const known = documents.get(api.url) ?? readDocument(api)
+  documents.set(api.url, known)
+  return known
+}
+
+async function readDocument({
+  ask,
+  key,
+}: Pick<ApiInTest, 'ask' | 'key'>): Promise<OpenApiDocument> {
+  const reader = await key(['report'], { name: 'reads the document' })
+  const response = await ask('/api/v1/openapi.json', { key: reader })
+  assert.equal(response.status, 200)
+  return (await response.json()) as OpenApiDocument
+}
+
+/** `path` as the document writes it. Gives the body; a text is given as it is, and so is the emptiness of a 204. */
+export async function checkAnswer(
+  api: Pick<ApiInTest, 'ask' | 'key' | 'url'>,
+  path: string,
+  method: 'get' | 'post' | 'patch' | 'delete' | 'put',
+  answer: Response,
+): Promise<unknown> {
+  const document = await documentOf(api)
+  const declared = document.paths[path]?.[method]?.responses[String(answer.status)]
+  assert.ok(declared, `${method} ${path} declares ${answer.status}`)
+  const text = await answer.text()
+  if (declared.content === undefined) {
+    assert.equal(text, '', `${method} ${path} ${answer.status} has no body`)
+    return undefined
+  }
+  const isJson = (answer.headers.get('content-type') ?? '').split(';', 1)[0]?.endsWith('json')
+  const body: unknown = isJson === true ? JSON.parse(text) : text
+  checkBody(document, { method, path, answer, body })
+  return body
+}
+
+function checkBody(
+  document: OpenApiDocument,
   { method, path, answer, body }: { method: string; path: string; answer: Response; body: unknown },
 ): void {
   const name = `${method} ${path} ${answer.status}`
@@ -60,7 +97,7 @@ export function checkAnswer(
 }
 
 /** A literal path comes before one with a parameter in it. */
-function pathOf(document: Document, path: string): Document['paths'][string] {
+function pathOf(document: OpenApiDocument, path: string): OpenApiDocument['paths'][string] {
   const literal = document.paths[path]
   if (literal !== undefined) return literal
   for (const [template, methods] of Object.entries(document.paths)) {
@@ -101,7 +138,7 @@ const rules: Record<string, Rule> = {
 }
 const wordsOnly = new Set(['description', 'title', 'example', 'examples', 'default', 'format'])
 
-function faultsOf(document: Document, schema: Schema, value: unknown, at: string): string[] {
+function faultsOf(document: OpenApiDocument, schema: Schema, value: unknown, at: string): string[] {
   if (schema === true) return []
   if (schema === false) return [`${at} is not allowed`]
   const inside = (one: Schema, part: unknown, name: string) => faultsOf(document, one, part, name)
@@ -128,10 +165,19 @@ function faultsOf(document: Document, schema: Schema, value: unknown, at: string
         return Array.isArray(value)
           ? value.flatMap((item, n) => inside(rule as Schema, item, `${at}[${n}]`))
           : []
-      case 'properties':
-        return Object.entries(rule as Record<string, Schema>).flatMap(([name, one]) =>
-          isObject(value) && name in value ? inside(one, value[name], `${at}.${name}`) : [],
-        )
+      case 'properties': {
+        if (!isObject(value)) return []
+        const declared = rule as Record<string, Schema>
+        const strangers = 'additionalProperties' in schema ? [] : Object.keys(value)
+        return [
+          ...strangers
+            .filter((name) => !(name in declared))
+            .map((name) => `${at}.${name} is not declared`),
+          ...Object.entries(declared).flatMap(([name, one]) =>
+            name in value ? inside(one, value[name], `${at}.${name}`) : [],
+          ),
+        ]
+      }
       case 'additionalProperties': {
         const known = Object.keys(schema['properties'] ?? {})
         return isObject(value)

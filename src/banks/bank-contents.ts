@@ -25,7 +25,15 @@ export type ContentRow = {
 /** `search`: part of a note, the metadata, a list's name or its name for an item, whatever the case; or a whole signal value in hex. */
 export async function listContents(
   db: Database,
-  options: { bank: number; withValues: boolean; limit: number; offset: number; search?: string },
+  options: {
+    bank: number
+    withValues: boolean
+    limit: number
+    offset: number
+    search?: string
+    /** Only what follows that content. */
+    after?: number
+  },
 ): Promise<ContentRow[]> {
   const search = options.search ?? null
   const value = /^([0-9a-f]{2}){16,64}$/i.test(search ?? '') ? search : null
@@ -39,7 +47,7 @@ export async function listContents(
             'value', case when ${options.withValues} then encode(s.value, 'hex') end)) order by s.type, s.id)
           from bank_signal s where s.content = c.id and s.state = 'live'), '[]') as signals
       from bank_content c
-      where c.bank = ${options.bank} and c.removed_at is null
+      where c.bank = ${options.bank} and c.removed_at is null and c.id > ${options.after ?? 0}
         and (${search}::text is null
           or position(lower(${search}) in lower(concat_ws(' ', c.note, c.metadata, c.source, c.source_key))) > 0
           or c.id in (select s.content from bank_signal s where s.value = decode(${value}, 'hex') and s.state = 'live'

@@ -1,5 +1,5 @@
 // API keys: `mk_<id>_<secret>`. The secret is shown once and only its SHA-256 is kept.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Database } from '../db/client.ts'
 import { ask, callStep } from '../db/client.ts'
 import { UsageError } from '../domain/errors.ts'
@@ -52,22 +52,35 @@ export function makeKey(random: Buffer): { id: string; key: string; secretSha256
 }
 
 export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex')
+  return hash('sha256', secret, 'hex')
 }
 
 /** The service of that name, registered at its first key. Throws UsageError when the name is a person's. */
 export async function serviceNamed(db: Database, name: string, nowMs: number): Promise<number> {
-  const id = await principalId(db, { kind: 'service', name, nowMs })
+  const { id, kind } = await registered(db, 'service', name, nowMs)
+  if (kind === 'service') return id
+  throw new UsageError(`${name} is a ${kind} here: give the key's service a name of its own`)
+}
+
+/** The person of that name: what comes with the key is their word. Throws UsageError when the name is a service's. */
+export async function personNamed(db: Database, name: string, nowMs: number): Promise<number> {
+  const { id, kind } = await registered(db, 'person', name, nowMs)
+  if (kind === 'person') return id
+  throw new UsageError(`${name} is a ${kind} here, not a person`)
+}
+
+async function registered(
+  db: Database,
+  wanted: 'person' | 'service',
+  name: string,
+  nowMs: number,
+): Promise<{ id: number; kind: string }> {
+  const id = await principalId(db, { kind: wanted, name, nowMs })
   const [row] = await ask(
     'read the principal',
     db<{ kind: string }[]>`select kind from principal where id = ${id}`,
   )
-  if (row?.kind !== 'service') {
-    throw new UsageError(
-      `${name} is a ${row?.kind ?? 'stranger'} here: give the key's service a name of its own`,
-    )
-  }
-  return id
+  return { id, kind: row?.kind ?? 'stranger' }
 }
 
 export async function listKeys(
@@ -114,6 +127,7 @@ export type StoredKey = {
   id: string
   secretSha256: Buffer
   principal: number
+  kind: string
   name: string
   scopes: string[]
   networks: string[] | null
@@ -127,7 +141,7 @@ export async function readKey(db: Database, id: string): Promise<StoredKey | und
   const [row] = await ask(
     'read a key',
     db<StoredKey[]>`
-      select k.id, k.secret_sha256 as "secretSha256", k.principal, p.name, k.scopes, k.networks,
+      select k.id, k.secret_sha256 as "secretSha256", k.principal, p.kind, p.name, k.scopes, k.networks,
         k.requests_per_second as "requestsPerSecond", k.expires_at as "expiresAt", k.revoked_at as "revokedAt"
       from api_key k join principal p on p.id = k.principal where k.id = ${id}`,
   )

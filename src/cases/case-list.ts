@@ -21,12 +21,22 @@ export type CaseRow = {
   appealsOpen: number
 }
 
-/** Open cases oldest first, others newest first; with `appealed` those with an open appeal before the others. */
+/**
+ * Open cases oldest first, others newest first; with `appealed` those with an open appeal before the others. `after`: only
+ * what follows that case; not with `appealed`.
+ */
 export async function listCases(
   db: Database,
-  options: { state: CaseState | 'all'; appealed?: boolean; limit: number; offset: number },
+  options: {
+    state: CaseState | 'all'
+    appealed?: boolean
+    after?: number
+    limit: number
+    offset: number
+  },
 ): Promise<CaseRow[]> {
   const { state, appealed = false } = options
+  const after = options.after ?? null
   return ask(
     'list the cases',
     db<CaseRow[]>`
@@ -42,6 +52,7 @@ export async function listCases(
         (select count(*) from appeal a where a.case_file = c.id and a.outcome is null) as "appealsOpen"
       from case_file c left join principal p on p.id = c.decided_by
       where (${state} = 'all' or c.state = ${state})
+        and (${after}::integer is null or case when ${state} = 'open' then c.id > ${after} else c.id < ${after} end)
         and (not ${appealed} or exists (select from appeal a where a.case_file = c.id))
       order by ${appealed} and not exists (select from appeal a where a.case_file = c.id and a.outcome is null),
         case when ${state} = 'open' then c.id else -c.id end

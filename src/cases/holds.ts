@@ -61,3 +61,23 @@ export async function casesWithoutAction(db: Database, limit: number): Promise<I
       order by c.id limit ${limit}`,
   )
 }
+
+export type DeadAction = {
+  action: number
+  kind: ActionKind
+  state: 'dead' | 'refused'
+  why: string | null
+  case: number | null
+  endedAt: Date | null
+}
+
+/** Given up, newest first: what a person may try again. */
+export async function deadActions(db: Database, limit: number): Promise<DeadAction[]> {
+  return ask(
+    'list the dead actions',
+    db<DeadAction[]>`
+      select a.id as action, a.kind, a.state, a.last_error as why, c.case_file as "case", a.ended_at as "endedAt"
+      from action a join decision d on d.id = a.decision left join case_blob c on c.blob_cid = d.blob_cid
+      where a.state = 'dead' order by a.id desc limit ${limit}`,
+  )
+}

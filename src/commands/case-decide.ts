@@ -1,14 +1,10 @@
 // case confirm, release, overturn, note: a person's word, one statement with its ledger intake. It is kept as feedback
 // about the contents behind the match, and changes them only where the person says so.
 import type { Command } from 'commander'
-import { caseContents } from '../cases/feedback.ts'
 import type { CaseContent } from '../cases/feedback.ts'
 import { pausesInForce } from '../cases/pauses.ts'
-import { withoutEvidence } from '../cases/without-evidence.ts'
-import type { Database } from '../db/client.ts'
 import { UsageError } from '../domain/errors.ts'
-import { noteFacts } from '../steps/note-facts.ts'
-import { decideCase } from '../steps/withdraw.ts'
+import { contentsNamedMax, takeWord } from '../roles/decide-case.ts'
 import type { CaseVerb, ContentChange, Decided } from '../steps/withdraw.ts'
 import type { Io } from './io.ts'
 import { parseCase } from './case-show.ts'
@@ -29,8 +25,6 @@ type DecideOptions = {
 }
 
 export const noteCharsMax = 2000
-/** Named in one sentence; more are counted. */
-const contentsToldMax = 20
 
 const verbs = {
   confirm: 'it is what it matched: do what waits',
@@ -102,17 +96,25 @@ async function decide(
   }
   await withSession(io, async (session) => {
     const change = changeOf(options, session.nowMs())
-    if (change !== undefined && 'disableUntilTs' in change && change.contents === undefined)
-      await refuseSeveral(session.db, caseNumber)
-    if (verb === 'confirm') await missEvidence(session, caseNumber, options)
-    const decided = await decideCase(session.db, {
+    const word = await takeWord({
+      db: session.db,
       caseNumber,
       verb,
       principal: await session.principal(),
       ...(note !== undefined && { note }),
       ...(change && { change }),
+      hasVault: session.config.evidence !== undefined,
+      acceptsMissingEvidence: options.withoutEvidence === true,
       nowMs: session.nowMs(),
     })
+    if (word.kind === 'several-contents')
+      throw new UsageError(severalTold(caseNumber, word.contents))
+    if (word.kind === 'without-evidence')
+      throw new UsageError(
+        `nothing was kept of ${count(word.blobs, 'blob')} in case ${caseNumber}, and its bank asks for evidence: the case is older than the vault, or the bytes could not be had. ` +
+          'To confirm all the same: --without-evidence. Nothing was decided.',
+      )
+    const { decided } = word
     if (options.json === true) {
       printJson(io, { case: caseNumber, verb, ...decided })
       return
@@ -120,31 +122,6 @@ async function decide(
     io.out(`case ${caseNumber}: ${await told(session, verb, decided)}`)
     for (const line of furtherTold(decided, change)) io.out(line)
   })
-}
-
-/** A case from before the vault, or whose bytes could not be had: what is taken down now is not kept anywhere. */
-async function missEvidence(
-  session: CommandSession,
-  caseNumber: number,
-  options: DecideOptions,
-): Promise<void> {
-  const { db, config } = session
-  const missing = config.evidence === undefined ? 0 : await withoutEvidence(db, caseNumber)
-  if (missing === 0) return
-  if (options.withoutEvidence !== true)
-    throw new UsageError(
-      `nothing was kept of ${count(missing, 'blob')} in case ${caseNumber}, and its bank asks for evidence: the case is older than the vault, or the bytes could not be had. ` +
-        'To confirm all the same: --without-evidence. Nothing was decided.',
-    )
-  await noteFacts(db, [
-    {
-      type: 'evidence.missed',
-      actor: { kind: 'person', principal: await session.principal() },
-      pub: { case: caseNumber, reason: 'confirmed-without', blobs: missing },
-      idem: `evidence.missed:case:${caseNumber}`,
-      atMs: session.nowMs(),
-    },
-  ])
 }
 
 function changeOf(options: DecideOptions, nowMs: number): ContentChange | undefined {
@@ -168,16 +145,10 @@ function changeOf(options: DecideOptions, nowMs: number): ContentChange | undefi
   return undefined
 }
 
-/** Of several contents only a person knows which of them were wrong. */
-async function refuseSeveral(db: Database, caseNumber: number): Promise<void> {
-  const behind = await caseContents(db, caseNumber, contentsToldMax + 1)
-  const there = behind.filter((content) => !content.removed)
-  if (there.length < 2) return
-  const listed = there.slice(0, contentsToldMax).map(contentTold).join(', ')
-  const more = there.length > contentsToldMax ? ', and more' : ''
-  throw new UsageError(
-    `several contents matched in case ${caseNumber}: ${listed}${more}. Say with --content which of them were wrong; nothing was decided.`,
-  )
+function severalTold(caseNumber: number, contents: CaseContent[]): string {
+  const listed = contents.slice(0, contentsNamedMax).map(contentTold).join(', ')
+  const more = contents.length > contentsNamedMax ? ', and more' : ''
+  return `several contents matched in case ${caseNumber}: ${listed}${more}. Say with --content which of them were wrong; nothing was decided.`
 }
 
 function contentTold({ content, bank, blobs }: CaseContent): string {

@@ -1,5 +1,6 @@
 // case show: one case in full. `show N` prints the same.
 import type { Command } from 'commander'
+import { blobForMachines, forMachines, matchForMachines, uriOf } from '../cases/for-machines.ts'
 import { actionsAbout, decisionsAbout, labelsAbout, matchesOf } from '../cases/about.ts'
 import type { DecisionRow, Place } from '../cases/about.ts'
 import { appealsOf } from '../cases/appeals.ts'
@@ -15,16 +16,7 @@ import { count, printFacts, printJson, printSection, shortTime } from './output.
 import type { Column } from './output.ts'
 import { pageLimits } from './paging.ts'
 import { parseWhole } from './parse.ts'
-import {
-  actionColumns,
-  blobColumns,
-  blobForMachines,
-  decisionColumns,
-  forMachines,
-  matchColumns,
-  matchForMachines,
-  uriOf,
-} from './places.ts'
+import { actionColumns, blobColumns, decisionColumns, matchColumns } from './places.ts'
 import { withSession } from './session.ts'
 
 export const partRowsDefault = 100

@@ -1,5 +1,6 @@
 // How the story of a blob is told: one gate after the other, for people and for machines. No signal's value is in it.
 import { reasonInWords, setAsideInWords, waitInWords } from '../cases/explain-words.ts'
+import { uriOf } from '../cases/for-machines.ts'
 import type { MatchFacts } from '../cases/explain-blob.ts'
 import type { Config } from '../config.ts'
 import { pdqQualityMin } from '../domain/blob.ts'
@@ -8,7 +9,7 @@ import type { Explained } from './explain-blob.ts'
 import type { Io } from './io.ts'
 import { count, printTable, shortTime } from './output.ts'
 import type { Column } from './output.ts'
-import { actionColumns, forMachines, uriOf } from './places.ts'
+import { actionColumns } from './places.ts'
 
 type Standing = { pauses: string[]; limits: Config['limits'] }
 
@@ -184,51 +185,5 @@ function printNow(io: Io, { now, bits, story }: Explained): void {
   for (const [signal, lines] of bits) {
     io.out(`\nbits that differ from signal ${signal}`)
     for (const line of lines) io.out(`  ${line}`)
-  }
-}
-
-export function storyForMachines({ story, now, bits }: Explained): object {
-  const { scan } = story
-  return {
-    cid: blobCidOf(story.cid),
-    seen: story.seen,
-    fetch: { tries: story.tries, ...(story.openScan && { openScan: story.openScan }) },
-    ...(scan && {
-      scan: {
-        verdict: scan.verdict,
-        reason: scan.reason,
-        kind: scan.kind,
-        bytes: scan.bytes,
-        hashedAt: scan.hashedAt,
-        generation: scan.generation,
-        quality: scan.signals.quality,
-        views: scan.signals.variants.map(({ variant, quality }) => ({ variant, quality })),
-      },
-    }),
-    matches: story.matches,
-    decisions: story.decisions.map((row) => ({
-      ...forMachines(row),
-      inWords: reasonInWords(row.reason),
-    })),
-    ...(story.caseFile && { case: { ...story.caseFile.head, history: story.caseFile.history } }),
-    actions: story.actions.map((row) => ({
-      ...forMachines(row),
-      ...(row.waiting !== null && { inWords: waitInWords(row.waiting) }),
-    })),
-    now: {
-      generation: now.generation,
-      counted: now.counted,
-      setAside: now.setAside,
-      decisions: now.decisions.map(({ place, decision }) => ({
-        collection: place.collection,
-        rkey: place.rkey,
-        outcome: decision.outcome,
-        reason: decision.reason,
-        wants: decision.wants,
-        contents: decision.contents,
-      })),
-      differences: now.differences,
-    },
-    ...(bits.size > 0 && { bits: Object.fromEntries(bits) }),
   }
 }

@@ -7,6 +7,7 @@ import {
   keyScopes,
   listKeys,
   makeKey,
+  personNamed,
   secretBytes,
   serviceNamed,
 } from '../cases/api-keys.ts'
@@ -27,6 +28,7 @@ type CreateOptions = {
   expires?: string
   network?: string[]
   rate?: string
+  person?: boolean
   json?: boolean
 }
 
@@ -38,16 +40,18 @@ export function addKey(program: Command, io: Io): void {
     command
       .command('create')
       .description('make a key and print it, this once')
-      .argument('<NAME>', 'the service that will use it; it is named in the ledger')
+      .argument('<NAME>', 'who will use it; named in the ledger')
       .requiredOption('--scope <LIST>', `with commas: ${keyScopes.join(', ')}`)
       .option('--expires <SPAN>', 'how long it is good for (90d); without it until revoked')
       .option('--network <CIDR...>', 'only from there: 10.0.0.0/8; never through a proxy')
       .option('--rate <N>', 'requests a second; without it BLOBWATCH_API_REQUESTS_PER_SECOND')
+      .option('--person', 'NAME is a person, and what comes with the key is their word')
       .option('--json', 'print the result as JSON')
       .action((name: string, options: CreateOptions) => runCreate(io, name, options)),
     [
       'key create uploader --scope scan,match:read --expires 90d',
       'key create appview --scope blob:read --network 10.1.0.0/16 --rate 5000',
+      'key create erin --person --scope case:read,case:decide --expires 30d',
     ],
   )
   const list = command
@@ -72,7 +76,7 @@ async function runCreate(io: Io, name: string, options: CreateOptions): Promise<
   const spanMs =
     options.expires === undefined ? undefined : parseDuration(options.expires, '--expires')
   if (!namePattern.test(name)) {
-    throw new UsageError('a service name is letters, digits, dots, hyphens and underscores')
+    throw new UsageError('a name is letters, digits, dots, hyphens and underscores')
   }
   const bound = options.network
   if (bound !== undefined) parseNetworks(bound)
@@ -82,6 +86,7 @@ async function runCreate(io: Io, name: string, options: CreateOptions): Promise<
       : parseWhole(options.rate, '--rate', { min: 1, max: 1_000_000 })
   await withSession(io, async (session) => {
     const nowMs = session.nowMs()
+    const ownerNamed = options.person === true ? personNamed : serviceNamed
     const { id, key, secretSha256 } = makeKey(randomBytes(idBytes + secretBytes))
     const expiresAtMs = spanMs === undefined ? undefined : nowMs + spanMs
     await changeKey(session.db, {
@@ -89,7 +94,7 @@ async function runCreate(io: Io, name: string, options: CreateOptions): Promise<
       id,
       secretSha256,
       scopes,
-      owner: await serviceNamed(session.db, name, nowMs),
+      owner: await ownerNamed(session.db, name, nowMs),
       ...(bound !== undefined && { networks: bound }),
       ...(requestsPerSecond !== undefined && { requestsPerSecond }),
       ...(expiresAtMs !== undefined && { expiresAtMs }),

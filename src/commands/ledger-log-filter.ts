@@ -1,9 +1,7 @@
-// What `ledger log` is asked for, as conditions on entries: names become numbers here, once.
-import { bankNamed } from '../banks/bank-store.ts'
-import { actionBegan, linksOfCase, principalNamed, seqsOfActions } from '../cases/entry-links.ts'
-import type { Database } from '../db/client.ts'
+// What `ledger log` is asked for, as conditions on entries.
 import { UsageError } from '../domain/errors.ts'
-import type { Condition, ReadEntry } from '../ledger/find-entries.ts'
+import type { Condition } from '../ledger/find-entries.ts'
+import { ledgerConditions } from '../roles/ledger-filter.ts'
 import type { CommandSession } from './session.ts'
 import { parseCase } from './case-show.ts'
 import { findDataKey } from './data-key.ts'
@@ -20,112 +18,32 @@ export type FilterOptions = {
   subject?: string
 }
 
-const typePattern = /^[a-z][a-z0-9.-]*\*?$/
-
 export async function readConditions(
   { config, db }: CommandSession,
   options: FilterOptions,
 ): Promise<Condition[]> {
-  const conditions: Condition[] = []
-  if (options.type !== undefined) conditions.push(ofType(options.type))
-  if (options.grep !== undefined) conditions.push(ofType([`${options.grep}*`]))
-  if (options.case !== undefined) conditions.push(await ofCase(db, parseCase(options.case)))
-  if (options.bank !== undefined)
-    conditions.push(ofBank(`b${(await bankNamed(db, options.bank)).id}`))
-  if (options.action !== undefined) {
-    const max = Number.MAX_SAFE_INTEGER
-    conditions.push(await ofAction(db, parseWhole(options.action, '--action', { min: 1, max })))
+  const max = Number.MAX_SAFE_INTEGER
+  const conditions = [
+    ...(await ledgerConditions(db, {
+      types: options.type,
+      case: options.case === undefined ? undefined : parseCase(options.case),
+      bank: options.bank,
+      action:
+        options.action === undefined
+          ? undefined
+          : parseWhole(options.action, '--action', { min: 1, max }),
+      actor: options.actor,
+    })),
+    ...(options.grep === undefined
+      ? []
+      : await ledgerConditions(db, { types: [`${options.grep}*`] })),
+  ]
+  if (options.subject === undefined) return conditions
+  const dataKey = await findDataKey(config, db)
+  if (dataKey === undefined) {
+    throw new UsageError(
+      '--subject opens what entries keep sealed, and this machine has no data key: set BLOBWATCH_DATA_KEY',
+    )
   }
-  if (options.actor !== undefined) conditions.push(await ofActor(db, options.actor))
-  if (options.subject !== undefined) {
-    const dataKey = await findDataKey(config, db)
-    if (dataKey === undefined) {
-      throw new UsageError(
-        '--subject opens what entries keep sealed, and this machine has no data key: set BLOBWATCH_DATA_KEY',
-      )
-    }
-    conditions.push(await subjectCondition(db, options.subject, dataKey))
-  }
-  return conditions
-}
-
-function ofType(words: readonly string[]): Condition {
-  for (const word of words) {
-    if (!typePattern.test(word))
-      throw new UsageError(
-        `'${word}' is no type of an entry: case.confirm, or case.* for all of them`,
-      )
-  }
-  const exact = words.filter((word) => !word.endsWith('*'))
-  const prefixes = words.filter((word) => word.endsWith('*')).map((word) => word.slice(0, -1))
-  return {
-    needles: [
-      ...exact.map((word) => `"type":"${word}"`),
-      ...prefixes.map((word) => `"type":"${word}`),
-    ],
-    seqs: new Set(),
-    test: ({ type }) => exact.includes(type) || prefixes.some((prefix) => type.startsWith(prefix)),
-  }
-}
-
-/** The case's own entries, and its decisions and their actions. */
-async function ofCase(db: Database, caseNumber: number): Promise<Condition> {
-  const links = await linksOfCase(db, caseNumber)
-  const decisions = new Set(links.decisions)
-  const actions = new Set(links.actions)
-  return {
-    needles: [`"case":${caseNumber}`, `"into":${caseNumber}`],
-    seqs: new Set(links.seqs),
-    notBefore: links.began,
-    test: ({ type, pub }) => {
-      if (pub['case'] === caseNumber || pub['into'] === caseNumber) {
-        if (type === 'decision') decisions.add(Number(pub['decision']))
-        return true
-      }
-      if (type === 'action.intent' && decisions.has(Number(pub['decision'])))
-        actions.add(Number(pub['action']))
-      return actions.has(Number(pub['action']))
-    },
-  }
-}
-
-function ofBank(bank: string): Condition {
-  return {
-    needles: [`"${bank}"`],
-    seqs: new Set(),
-    test: ({ pub }) => [pub['bank'], pub['toBank'], pub['target']].includes(bank),
-  }
-}
-
-async function ofAction(db: Database, action: number): Promise<Condition> {
-  const began = await actionBegan(db, action)
-  if (began === undefined) throw new UsageError(`there is no action ${action}`)
-  return {
-    notBefore: began,
-    needles: [`"action":${action}`, `"before":${action}`],
-    seqs: new Set(await seqsOfActions(db, [action])),
-    test: ({ type, pub }) =>
-      pub['action'] === action || (type === 'action.retried' && pub['before'] === action),
-  }
-}
-
-/** `system`, `p3`, `3` or a name. */
-async function ofActor(db: Database, text: string): Promise<Condition> {
-  if (text === 'system') {
-    return {
-      needles: ['"kind":"system"'],
-      seqs: new Set(),
-      test: ({ actor }: ReadEntry) => actor.kind === 'system' && actor.principal === undefined,
-    }
-  }
-  const [, digits] = /^p?(\d{1,9})$/.exec(text) ?? []
-  const principal = digits === undefined ? await principalNamed(db, text) : Number(digits)
-  if (principal === undefined) {
-    throw new UsageError(`nobody is registered as '${text}': a name, a number like p3, or system`)
-  }
-  return {
-    needles: [`"principal":${principal}`],
-    seqs: new Set(),
-    test: ({ actor }) => actor.principal === principal,
-  }
+  return [...conditions, await subjectCondition(db, options.subject, dataKey)]
 }

@@ -7,6 +7,7 @@ import { findEntries, holds, parseRead, seqAtTime } from '../ledger/find-entries
 import type { Condition, Range, ReadEntry } from '../ledger/find-entries.ts'
 import { readEntries, readHead, readPrivate } from '../ledger/read-ledger.ts'
 import type { DataKey } from '../ledger/seal.ts'
+import { firstThatMayHold } from '../roles/ledger-filter.ts'
 import type { Io } from './io.ts'
 import { findDataKey } from './data-key.ts'
 import { withExamples } from './examples.ts'
@@ -32,8 +33,6 @@ type LogOptions = FilterOptions & {
 type Order = 'newest' | 'oldest'
 
 const followMs = 500
-/** How far the clock of whoever wrote a row may be ahead of the sequencer's. */
-const clockSkewMs = 600_000
 /** A search that looks at more than this says so before it begins, and how far it is after as many again. */
 const longSearch = 200_000
 
@@ -130,12 +129,7 @@ async function rangeOf(
     text === undefined ? undefined : seqAtTime(db, parseMoment(text, what, nowMs()), size)
   const since = await at(options.since, '--since')
   const until = await at(options.until, '--until')
-  const began = input.conditions.flatMap(({ notBefore }) => notBefore?.getTime() ?? [])
-  const notBefore = await seqAtTime(
-    db,
-    new Date(Math.max(0, ...began.map((ms) => ms - clockSkewMs))),
-    size,
-  )
+  const notBefore = await firstThatMayHold(db, input.conditions, size)
   const { before, after } = options
   return {
     from: Math.max(

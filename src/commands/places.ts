@@ -1,44 +1,10 @@
-// How places, blobs and sealed rows are written for people and machines: at:// addresses and CIDs.
+// How places, blobs and sealed rows are written for people.
+import { uriOf } from '../cases/for-machines.ts'
 import { blobCidOf } from '../domain/cid.ts'
-import type {
-  ActionRow,
-  DecisionRow,
-  MatchRow,
-  Place,
-  SightingRow,
-  SubjectRow,
-} from '../cases/about.ts'
+import type { ActionRow, DecisionRow, MatchRow, SightingRow, SubjectRow } from '../cases/about.ts'
 import type { BlobRow } from '../cases/case-file.ts'
 import type { Column } from './output.ts'
 import { shortTime } from './output.ts'
-
-/** `at://did/collection/rkey`; an upload without a record is its account. */
-export function uriOf(place: Place): string {
-  const who = place.did ?? `(erased account ${place.account})`
-  if (place.collection === null || place.rkey === null)
-    return place.did === null ? who : `at://${who}`
-  return `at://${who}/${place.collection}/${place.rkey}`
-}
-
-/** For --json: the address and the CID instead of the parts they are made of. */
-export function forMachines<Row extends Place & { cid: string | null }>(row: Row) {
-  const { did, account, collection, rkey, cid, ...rest } = row
-  return {
-    uri: uriOf({ did, account, collection, rkey }),
-    ...(cid !== null && { cid: blobCidOf(cid) }),
-    ...rest,
-  }
-}
-
-export function blobForMachines(row: BlobRow) {
-  const { cid, ...rest } = row
-  return { cid: blobCidOf(cid), ...rest }
-}
-
-export function matchForMachines(row: MatchRow) {
-  const { cid, ...rest } = row
-  return { cid: blobCidOf(cid), ...rest }
-}
 
 export const blobColumns: Column<BlobRow>[] = [
   { head: 'blob', cell: (row) => blobCidOf(row.cid) },

@@ -1,5 +1,6 @@
 // reverse list and reverse show: what was taken back, and what could not be, as it stands now.
 import type { Command } from 'commander'
+import { forMachines, uriOf } from '../cases/for-machines.ts'
 import {
   listReversals,
   notUndoneStates,
@@ -22,7 +23,6 @@ import type { Column } from './output.ts'
 import { addPaging, onPage, parsePage, tellMore } from './paging.ts'
 import type { Page, PageOptions } from './paging.ts'
 import { parseList, parseWhole } from './parse.ts'
-import { forMachines, uriOf } from './places.ts'
 import { scopeInWords } from './reverse-scope.ts'
 import { withSession } from './session.ts'
 

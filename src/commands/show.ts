@@ -1,5 +1,6 @@
 // show: everything known about one thing, whatever it is called.
 import type { Command } from 'commander'
+import { blobForMachines, forMachines, matchForMachines } from '../cases/for-machines.ts'
 import {
   actionsAbout,
   decisionsAbout,
@@ -21,11 +22,8 @@ import { withExamples } from './examples.ts'
 import { printFacts, printJson, printSection, shortTime } from './output.ts'
 import {
   actionColumns,
-  blobForMachines,
   decisionColumns,
-  forMachines,
   matchColumns,
-  matchForMachines,
   sightingColumns,
   subjectColumns,
 } from './places.ts'

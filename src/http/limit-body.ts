@@ -18,22 +18,22 @@ export function limitBody(options: {
     if (length !== undefined && !isChunked)
       return Number(length) > maxSize ? options.onError(context) : next()
     if (method === 'GET' || method === 'HEAD' || raw.body === null) return next()
+    let size = 0
+    const counting = new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        size += chunk.length
+        if (size > maxSize) controller.error(new HTTPException(413))
+        else controller.enqueue(chunk)
+      },
+    })
     const init: RequestInit = {
       ...{ method, headers: raw.headers, signal: raw.signal, duplex: 'half' },
-      body: raw.body.pipeThrough(counted(maxSize)),
+      body: raw.body.pipeThrough(counting),
     }
     context.req.raw = new Request(raw.url, init)
-    return next()
+    await next()
+    // Whoever reads a body that breaks off may have said something else about it.
+    if (size > maxSize && context.res.status !== 413) context.res = options.onError(context)
+    return undefined
   }
-}
-
-function counted(maxSize: number): TransformStream<Uint8Array, Uint8Array> {
-  let size = 0
-  return new TransformStream({
-    transform(chunk, controller) {
-      size += chunk.length
-      if (size > maxSize) controller.error(new HTTPException(413))
-      else controller.enqueue(chunk)
-    },
-  })
 }

@@ -53,12 +53,23 @@ export type Listener = AsyncDisposable & {
 
 export type HonoApp = { fetch: (request: Request) => Response | Promise<Response> }
 
+/**
+ * Answers what is asked very often without the objects that Hono needs. false: not mine. Who said true may still call
+ * `otherwise` in place of an answer.
+ */
+export type DirectAnswer = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  otherwise: () => void,
+) => boolean
+
 /** `setting`: the variable that holds the port, named in the error. Throws UsageError when it cannot listen. */
 export async function listen(
   options: ListenPlace & {
     setting: string
     hono: HonoApp
     xrpc?: XrpcServer
+    direct?: DirectAnswer
     limits?: Partial<ListenerLimits>
     /** Paths whose requests may last for `streamMs`. */
     streams?: readonly string[]
@@ -80,7 +91,7 @@ export async function listen(
       shouldUpgradeCallback: (request) => isWebSocket(request) && xrpc !== undefined,
     },
     counted(
-      hurried(dispatch(options.hono, xrpc), { streams, ms: limits.requestMs }),
+      hurried(dispatch(options.hono, xrpc, options.direct), { streams, ms: limits.requestMs }),
       options.onAnswer,
     ),
   )
@@ -141,10 +152,15 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0] ?? '/'
 }
 
-function dispatch(hono: HonoApp, xrpc: XrpcServer | undefined): Handler {
+function dispatch(
+  hono: HonoApp,
+  xrpc: XrpcServer | undefined,
+  direct: DirectAnswer | undefined,
+): Handler {
   // The global Request and Response stay Node's own: other code in this process relies on them.
   const toHono = getRequestListener(hono.fetch, { overrideGlobalObjects: false })
   return (request, response) => {
+    if (direct?.(request, response, () => void toHono(request, response)) === true) return
     const path = pathOf(request)
     if (xrpc === undefined || !path.startsWith('/xrpc/') || path === '/xrpc/_health') {
       void toHono(request, response)

@@ -12,6 +12,12 @@ export type App = Hono<AppVariables>
 /** Hears of what went wrong inside, with the request id that the caller was given. */
 export type OnAppError = (error: unknown, requestId: string) => void
 
+/** On every answer, besides its x-request-id. A page that needs more (the console) sets its own policy. */
+export const safeHeaders = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+} as const
+
 /** Call before any route is added. */
 export function addBasics(app: App, onError: OnAppError): void {
   app.use(async (context, next) => {
@@ -20,11 +26,8 @@ export function addBasics(app: App, onError: OnAppError): void {
     context.set('requestId', requestId)
     await next()
     context.header('x-request-id', requestId)
-    context.header('x-content-type-options', 'nosniff')
-    // A page that needs more (the console) has set its own.
-    if (!context.res.headers.has('content-security-policy')) {
-      context.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'")
-    }
+    for (const [name, value] of Object.entries(safeHeaders))
+      if (!context.res.headers.has(name)) context.header(name, value)
   })
   app.notFound((context) => problem(context, 404))
   app.onError((error, context) => {

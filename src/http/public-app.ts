@@ -1,8 +1,8 @@
 // What the world may see: who the labeler is, that we are alive, and the doors given to us from outside (webhooks).
 // Nothing here reads the database or tells about banks, matches or cases (promise 9).
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { Did } from '../domain/blob.ts'
+import { limitBody } from './limit-body.ts'
 import { addBasics, problem } from './problem.ts'
 import type { App, AppVariables, OnAppError } from './problem.ts'
 import { didWebDocument } from './did-document.ts'
@@ -19,7 +19,7 @@ export function createPublicApp(options: {
 }): App {
   const app = new Hono<AppVariables>()
   addBasics(app, options.onError)
-  app.use(bodyLimit({ maxSize: publicBodyBytesMax, onError: (context) => problem(context, 413) }))
+  app.use(limitBody({ maxSize: publicBodyBytesMax, onError: (context) => problem(context, 413) }))
   app.get('/', (context) => context.text(welcome(options.version)))
   app.get('/robots.txt', (context) => context.text('User-agent: *\nDisallow: /\n'))
   app.get('/xrpc/_health', (context) => context.json({ version: options.version }))

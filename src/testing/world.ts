@@ -52,6 +52,8 @@ import { principalId } from '../steps/withdraw.ts'
 import { silentLog, testDatabase } from './database.ts'
 import type { TestDatabase } from './database.ts'
 
+export { didOf } from './did-of.ts'
+
 export const worldPds = 'https://pds.test'
 export const alice = 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa'
 export const bob = 'did:plc:bbbbbbbbbbbbbbbbbbbbbbbb'
@@ -61,15 +63,6 @@ const startMs = Date.parse('2026-11-21T12:00:00.000Z')
 const roundsMax = 2_000
 
 export type World = Awaited<ReturnType<typeof createWorld>>
-
-/** The n-th of many accounts. */
-export function didOf(n: number): string {
-  return `did:plc:${createHash('sha256')
-    .update(String(n))
-    .digest('hex')
-    .replaceAll(/[0189]/g, 'z')
-    .slice(0, 24)}`
-}
 
 export function digestOfBytes(bytes: string): string {
   return createHash('sha256').update(bytes).digest('hex')

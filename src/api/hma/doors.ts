@@ -51,6 +51,7 @@ export function doorWithoutKeys(config: HmaConfig, principal: number): Door {
   const access: Access = {
     principal,
     name: hmaPrincipal,
+    kind: 'service',
     scopes: new Set<KeyScope>(config.mayWrite ? [...reading, 'bank:write', 'export'] : reading),
   }
   return {

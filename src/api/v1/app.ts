@@ -4,8 +4,8 @@
 // Promises: no answer without a key and its scope; every refusal is a problem document (RFC 9457) that says what is wrong
 // and never repeats what was sent; bodies, rates and waiting have limits.
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
+import { limitBody } from '../../http/limit-body.ts'
 import { RetryableError, UsageError } from '../../domain/errors.ts'
 import { problem } from '../../http/problem.ts'
 import type { OnAppError } from '../../http/problem.ts'
@@ -14,6 +14,7 @@ import { keyAccess } from '../access.ts'
 import type { ApiVariables } from '../access.ts'
 import type { KeyRing } from '../key-ring.ts'
 import type { RateLimits } from '../rate-limits.ts'
+import { Refusal } from './declare.ts'
 
 export type ApiApp = OpenAPIHono<ApiVariables>
 
@@ -43,6 +44,8 @@ export function createV1App(options: {
   app.onError((error, context) => {
     if (error instanceof HTTPException && error.status < 500)
       return problem(context, error.status, { detail: error.message })
+    if (error instanceof Refusal)
+      return problem(context, error.status, { detail: error.message, code: error.code })
     if (error instanceof UsageError)
       return problem(context, 422, { detail: error.message, code: 'refused' })
     if (error instanceof RetryableError) {
@@ -72,7 +75,7 @@ export function createV1App(options: {
 
 /** For routes that take JSON: an upload has its own limit. */
 export const jsonBody = (maxSize: number = apiLimits.jsonBytesMax) =>
-  bodyLimit({
+  limitBody({
     maxSize,
     onError: (context) =>
       problem(context, 413, { detail: `The body is larger than ${maxSize} bytes.` }),

@@ -20,6 +20,7 @@ const sentences = {
   404: 'There is no such thing.',
   408: 'The body did not arrive in time.',
   409: 'It contradicts what is there.',
+  410: 'What was asked for is not kept any more.',
   413: 'Too large.',
   415: 'Not a type of body that this takes.',
   422: 'A field is not as it has to be; `detail` and `errors` say which.',

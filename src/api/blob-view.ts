@@ -1,0 +1,109 @@
+// Answers what to do with a blob, thousands of times a second: who asks while a statement is on its way is in the next one.
+//
+// Promises: an answer is at most `freshMs` old; memory, statements at once and who may wait are bounded; RetryableError
+// when the database is away or too many wait. A crash loses nothing.
+import type { Hex } from '../domain/blob.ts'
+import { RetryableError } from '../domain/errors.ts'
+import type { Clock } from '../domain/ports.ts'
+import type { Pair, StateRow } from '../cases/blob-states.ts'
+
+export const blobViewLimits = {
+  freshMs: 1_000,
+  keptMax: 50_000,
+  statementPairsMax: 500,
+  statements: 2,
+  /** While more than one asks at a time, others are waited for this long: a statement costs more than a pair in it. */
+  gatherMs: 1,
+  waitingMax: 20_000,
+  batchPairsMax: 1_000,
+} as const
+
+export type BlobView = {
+  one(pair: Pair): Promise<StateRow>
+  /** In their order; read anew. */
+  many(pairs: readonly Pair[]): Promise<StateRow[]>
+}
+
+type Waiting = Pair & {
+  key: string
+  resolve: (row: StateRow) => void
+  reject: (e: unknown) => void
+}
+type Kept = { row: StateRow; readMs: number }
+
+export function createBlobView(options: {
+  clock: Clock
+  read: (pairs: readonly Pair[]) => Promise<StateRow[]>
+}): BlobView {
+  const { clock, read } = options
+  const kept = new Map<string, Kept>()
+  let arrived: Waiting[] = []
+  let statements = 0
+  let scheduled = false
+  let isBusy = false
+
+  const later = () => {
+    // One statement at a time, unless so many wait that it could not take them.
+    const statementsMax =
+      arrived.length >= blobViewLimits.statementPairsMax ? blobViewLimits.statements : 1
+    if (scheduled || statements >= statementsMax || arrived.length === 0) return
+    scheduled = true
+    if (isBusy) setTimeout(begin, blobViewLimits.gatherMs)
+    // After the requests that came in with this one.
+    else setImmediate(begin)
+  }
+  const begin = () => {
+    scheduled = false
+    void ask()
+  }
+  const ask = async () => {
+    const batch = arrived.splice(0, blobViewLimits.statementPairsMax)
+    if (batch.length === 0) return
+    isBusy = batch.length > 1
+    statements += 1
+    const readMs = clock()
+    later()
+    try {
+      const rows = await read(batch)
+      batch.forEach((waiting, i) => {
+        const row = rows[i]
+        if (row === undefined) return waiting.reject(new TypeError('one answer a pair'))
+        keep(waiting.key, { row, readMs })
+        waiting.resolve(row)
+      })
+    } catch (error) {
+      for (const waiting of batch) waiting.reject(error)
+    }
+    statements -= 1
+    later()
+  }
+  const keep = (key: string, value: Kept) => {
+    // The oldest first: what is read again moves to the end.
+    kept.delete(key)
+    kept.set(key, value)
+    if (kept.size > blobViewLimits.keptMax)
+      for (const oldest of kept.keys()) {
+        kept.delete(oldest)
+        break
+      }
+  }
+  return {
+    one(pair) {
+      const key = keyOf(pair)
+      const known = kept.get(key)
+      if (known !== undefined && clock() - known.readMs < blobViewLimits.freshMs)
+        return Promise.resolve(known.row)
+      if (arrived.length >= blobViewLimits.waitingMax)
+        return Promise.reject(new RetryableError('too many questions about blobs wait'))
+      return new Promise((resolve, reject) => {
+        arrived.push({ ...pair, key, resolve, reject })
+        later()
+      })
+    },
+    many: read,
+  }
+}
+
+function keyOf({ did, digest }: { did: string; digest: Hex }): string {
+  return `${digest}${did}`
+}

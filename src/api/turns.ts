@@ -1,0 +1,24 @@
+// What is heavy (comparing with all that was seen, or with every signal of every bank) is done one at a time.
+import { RetryableError } from '../domain/errors.ts'
+
+export const turnLimits = { waiting: 8 } as const
+
+export type Turns = <T>(work: () => Promise<T>) => Promise<T>
+
+/** Throws RetryableError when too many wait already. */
+export function createTurns(): Turns {
+  let last: Promise<unknown> = Promise.resolve()
+  let waiting = 0
+  return async (work) => {
+    if (waiting >= turnLimits.waiting) throw new RetryableError('too many heavy questions wait')
+    waiting += 1
+    const before = last
+    const turn = before.then(work, work)
+    last = turn.catch(() => undefined)
+    try {
+      return await turn
+    } finally {
+      waiting -= 1
+    }
+  }
+}

@@ -1,0 +1,330 @@
+// Contents of banks. One comes in by its signals or by a file, through the same admission as at the command line: tested,
+// compared with what was seen, and where that asks for it left to a second person.
+//
+// Promises: values of signals come out of open banks that are not confidential, and only when asked for (promise 8). A file
+// is hashed in the sandbox and not kept.
+import { createRoute, z } from '@hono/zod-openapi'
+import { limitBody } from '../../http/limit-body.ts'
+import { listContents, sourceOf } from '../../banks/bank-contents.ts'
+import { bankNamed, parseSignal, removeContent, setContent } from '../../banks/bank-store.ts'
+import { checkMetadata, parseNote } from '../../banks/content-words.ts'
+import type { NewSignal } from '../../banks/new-signal.ts'
+import { signalsOfHash } from '../../banks/signals-of-hash.ts'
+import { signalTypes } from '../../domain/blob.ts'
+import { problem } from '../../http/problem.ts'
+import { admit, examine } from '../../roles/admit.ts'
+import type { Admitted } from '../../roles/admit.ts'
+import { needs } from '../access.ts'
+import { once, onceHeaders } from '../once.ts'
+import { jsonBody } from './app.ts'
+import type { ApiApp } from './app.ts'
+import { bankName, findBank } from './bank-parts.ts'
+import type { BankParts } from './bank-parts.ts'
+import {
+  body,
+  cursor,
+  number,
+  orRefuse,
+  paged,
+  pageQuery,
+  Refusal,
+  takes,
+  time,
+} from './declare.ts'
+import { refusals } from './problem-schema.ts'
+
+const signalsMax = 100
+
+const contentSchema = z
+  .object({
+    id: z.int(),
+    note: z.string().nullable(),
+    metadata: z.record(z.string(), z.unknown()).nullable(),
+    provenance: z.record(z.string(), z.unknown()).nullable(),
+    source: z.string().nullable(),
+    sourceKey: z.string().nullable(),
+    addedAt: time,
+    heldAt: time.nullable(),
+    disableUntilTs: z.int(),
+    reviewed: z.enum(['confirmed', 'deconfirmed']).nullable(),
+    matchedBlobs: z.int(),
+    signals: z.array(
+      z.object({
+        type: z.enum(signalTypes),
+        quality: z.int().optional(),
+        value: z.string().optional(),
+      }),
+    ),
+  })
+  .openapi('Content')
+
+const named = z.object({ name: bankName })
+const ofContent = named.extend({ id: number })
+
+const list = createRoute({
+  method: 'get',
+  path: '/banks/{name}/contents',
+  tags: ['Banks'],
+  summary: 'Its contents; values of signals with values=true, of open banks only',
+  middleware: [needs('bank:read')] as const,
+  request: {
+    params: named,
+    query: pageQuery.extend({
+      values: z.enum(['true', 'false']).default('false'),
+      search: z.string().trim().min(1).max(200).optional(),
+    }),
+  },
+  responses: {
+    200: body('A page.', z.object({ contents: z.array(contentSchema), cursor })),
+    ...refusals(404, 422, 503),
+  },
+})
+
+const added = z.object({
+  content: z.int(),
+  leftOut: z.string().optional().openapi({ description: 'A signal that the file did not give.' }),
+})
+const proposed = z.object({
+  proposal: z.int(),
+  why: z.array(z.string()),
+  aloneUntil: time.nullable(),
+})
+
+const add = (parts: BankParts) =>
+  createRoute({
+    method: 'post',
+    path: '/banks/{name}/contents',
+    tags: ['Banks'],
+    summary:
+      'Add a known item: its signals as JSON, or the file itself as application/octet-stream',
+    description:
+      'Compared with everything that was seen in the kept window: that takes a while. `accounts`: the number of accounts concerned, where it is asked for (409 with the code needs-count).',
+    middleware: [
+      needs('bank:write'),
+      limitBody({
+        maxSize: parts.config.blobBytesMax,
+        onError: (context) => problem(context, 413, { detail: 'The file is too large.' }),
+      }),
+      once(parts),
+    ] as const,
+    request: {
+      params: named,
+      headers: onceHeaders,
+      query: z.object({
+        note: z.string().max(2000).optional(),
+        accounts: z.coerce.number().int().min(0).optional(),
+      }),
+      body: {
+        // Which of the two it is, is decided here: the framework takes every body for the first.
+        required: false,
+        content: {
+          'application/json': {
+            schema: z.strictObject({
+              signals: z
+                .array(
+                  z.strictObject({
+                    type: z.enum(signalTypes),
+                    value: z.string().max(256),
+                    quality: z.int().min(0).max(100).optional(),
+                  }),
+                )
+                .min(1)
+                .max(signalsMax),
+              note: z.string().max(2000).optional(),
+              metadata: z.record(z.string(), z.unknown()).optional(),
+              accounts: z.int().min(0).optional(),
+            }),
+          },
+          'application/octet-stream': { schema: z.any() },
+        },
+      },
+    },
+    responses: {
+      201: body('It is in; what was scanned before is compared with it.', added),
+      202: body('It waits for a second person.', proposed),
+      ...refusals(400, 404, 409, 413, 422, 503),
+    },
+  })
+
+const change = createRoute({
+  method: 'patch',
+  path: '/banks/{name}/contents/{id}',
+  tags: ['Banks'],
+  summary: 'Disable or enable a content, or let one act again that a flood set aside',
+  middleware: [needs('bank:write'), jsonBody()] as const,
+  request: {
+    params: ofContent,
+    body: takes(
+      z.union([
+        z.strictObject({
+          disableUntil: z.int().min(0).max(Number.MAX_SAFE_INTEGER).openapi({
+            description: '0 disables for good, 1 enables, else disabled until that unix second.',
+          }),
+        }),
+        z.strictObject({ resume: z.literal(true) }),
+      ]),
+    ),
+  },
+  responses: {
+    200: body('Changed.', z.object({ bank: z.string(), content: z.int() })),
+    ...refusals(400, 404, 413, 422, 503),
+  },
+})
+
+const remove = createRoute({
+  method: 'delete',
+  path: '/banks/{name}/contents/{id}',
+  tags: ['Banks'],
+  summary: 'It matches nothing from now on. What it caused stays',
+  middleware: [needs('bank:write')] as const,
+  request: { params: ofContent },
+  responses: {
+    200: body(
+      'Removed.',
+      z.object({
+        bank: z.string(),
+        content: z.int(),
+        source: z.string().optional().openapi({
+          description: 'The list that it came with, whose next import brings it again.',
+        }),
+      }),
+    ),
+    ...refusals(404, 422, 503),
+  },
+})
+
+export function addBankContents(app: ApiApp, parts: BankParts): void {
+  const { db, clock } = parts
+  app.openapi(list, async (context) => {
+    const { name } = context.req.valid('param')
+    const { limit, cursor: after, values, search } = context.req.valid('query')
+    const bank = await findBank(db, name)
+    const withValues = values === 'true'
+    if (withValues && (bank.class === 'restricted' || bank.confidential))
+      throw new Refusal(403, 'values-closed', 'The signals of this bank are not shown.')
+    const asked = { bank: bank.id, withValues, limit: limit + 1, offset: 0 }
+    const read = await listContents(db, {
+      ...asked,
+      ...(after !== undefined && { after }),
+      ...(search !== undefined && { search }),
+    })
+    const { rows, ...more } = paged(read, limit, ({ id }) => id)
+    return context.json({ contents: rows, ...more } as never, 200)
+  })
+  app.openapi(add(parts), async (context) => {
+    const { name } = context.req.valid('param')
+    await findBank(db, name)
+    const query = context.req.valid('query')
+    const type = (context.req.header('content-type') ?? '').split(';', 1)[0]?.trim()
+    const isJson = type === 'application/json'
+    if (!isJson && type !== 'application/octet-stream')
+      throw new Refusal(
+        422,
+        'invalid-fields',
+        'Send application/json with signals, or the file as application/octet-stream.',
+      )
+    const given: Given = isJson
+      ? givenSignals(context.req.valid('json') as never)
+      : {
+          ...(await hashedFile(parts, new Uint8Array(await context.req.arrayBuffer()))),
+          note: query.note,
+          accounts: query.accounts,
+        }
+    const { principal } = context.get('access')
+    const outcome = await parts.turns(() => bring(parts, { name, given, principal }))
+    return context.json(...answerOf(outcome, given.leftOut)) as never
+  })
+  app.openapi(change, async (context) => {
+    const { name, id: content } = context.req.valid('param')
+    const said = context.req.valid('json')
+    await findBank(db, name)
+    const common = {
+      bank: name,
+      content,
+      principal: context.get('access').principal,
+      nowMs: clock(),
+    }
+    const changed =
+      'resume' in said
+        ? setContent(db, { ...common, change: 'resume' })
+        : setContent(db, { ...common, change: 'set', disableUntilTs: said.disableUntil })
+    await orRefuse(404, 'no-such-content', changed)
+    return context.json({ bank: name, content }, 200)
+  })
+  app.openapi(remove, async (context) => {
+    const { name, id: content } = context.req.valid('param')
+    const source = await sourceOf(db, (await findBank(db, name)).id, content)
+    const { principal } = context.get('access')
+    const removed = removeContent(db, { bank: name, content, principal, nowMs: clock() })
+    await orRefuse(404, 'no-such-content', removed)
+    return context.json({ bank: name, content, ...(source !== undefined && { source }) }, 200)
+  })
+}
+
+type Given = {
+  signals: NewSignal[]
+  note?: string | undefined
+  metadata?: object | undefined
+  accounts?: number | undefined
+  leftOut?: string | undefined
+}
+
+function givenSignals(said: Given): Given {
+  return {
+    ...said,
+    signals: said.signals.map(parseSignal),
+    ...(said.metadata && { metadata: checkMetadata(said.metadata) }),
+  }
+}
+
+async function hashedFile({ hasher }: BankParts, bytes: Uint8Array): Promise<Given> {
+  const hashed = await hasher.hash({ bytes, signal: new AbortController().signal })
+  if (hashed.unscannable === 'empty') throw new Refusal(422, 'empty', 'The file is empty.')
+  return signalsOfHash(hashed)
+}
+
+async function bring(
+  { db, clock, config }: BankParts,
+  { name, given, principal }: { name: string; given: Given; principal: number },
+): Promise<Admitted> {
+  const { note, metadata, accounts, signals } = given
+  const bank = await bankNamed(db, name)
+  const settings = config
+  const examined = await examine({ db, bank, contents: [signals], settings, nowMs: clock() })
+  const [content] = examined.contents
+  if (content === undefined) throw new TypeError('one content was examined')
+  return admit({
+    ...{ db, bank, examined, content, settings, metadata, principal },
+    note: note === undefined ? undefined : parseNote(note),
+    typedAccounts: accounts,
+    nowMs: clock(),
+  })
+}
+
+function answerOf(
+  outcome: Admitted,
+  leftOut: string | undefined,
+): [z.infer<typeof added> | object, 201 | 202] {
+  switch (outcome.kind) {
+    case 'added':
+      return [{ content: outcome.content, ...(leftOut !== undefined && { leftOut }) }, 201]
+    case 'proposed': {
+      const { proposal, why, aloneUntil } = outcome
+      return [{ proposal, why, aloneUntil }, 202]
+    }
+    case 'refused':
+      throw new Refusal(
+        422,
+        'says-too-little',
+        'No signal is left that says something about one picture.',
+      )
+    case 'needs-count':
+      throw new Refusal(
+        409,
+        'needs-count',
+        `So many accounts would be concerned that their number is asked for: accounts: ${outcome.accounts}. Nothing was changed.`,
+      )
+    default:
+      return outcome satisfies never
+  }
+}

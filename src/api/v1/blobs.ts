@@ -1,0 +1,145 @@
+// What an AppView asks: what to do with a blob of an account, one or a thousand at a time.
+//
+// Promises: an answer says what to do and never what it matched (promise 9); one about an account that nobody knows looks
+// like any other. GET is asked for every picture that is shown: it is declared for the document and checked by two patterns.
+import { createRoute, z } from '@hono/zod-openapi'
+import type { StateRow } from '../../cases/blob-states.ts'
+import { blobStates } from '../../cases/blob-states.ts'
+import type { BlobState, Pair } from '../../cases/blob-states.ts'
+import { problem } from '../../http/problem.ts'
+import { needs } from '../access.ts'
+import type { BlobView } from '../blob-view.ts'
+import { blobViewLimits } from '../blob-view.ts'
+import { jsonBody } from './app.ts'
+import type { ApiApp } from './app.ts'
+import { digestOfCid, didPattern, cidPattern } from './blob-names.ts'
+import { refusals } from './problem-schema.ts'
+
+/** How long an answer may be shown without asking again. What may soon be otherwise is asked sooner. */
+export const maxAgeSeconds: Record<BlobState, number> = {
+  show: 60,
+  hide: 60,
+  unscannable: 60,
+  blur: 15,
+  unscanned: 5,
+}
+
+const did = z.string().regex(didPattern).openapi({ example: 'did:plc:ewvi7nxzyoun6zhxrhs64oiz' })
+const cid = z
+  .string()
+  .regex(cidPattern)
+  .openapi({ example: 'bafkreibme22gw2h7y2h7tg2fhqotaqjucnbc24deqo72b6mkl2egezxhvy' })
+
+export const blobStateSchema = z
+  .object({
+    did: z.string(),
+    cid: z.string(),
+    state: z.enum(blobStates),
+    reason: z.string().optional().openapi({
+      description:
+        'show: clear, released, observed. hide: taken-down, confirmed. blur: held, waiting, matched, labelled. unscanned: unknown, waiting, undecided. unscannable: why it cannot be scanned.',
+    }),
+    since: z.iso.datetime().optional(),
+  })
+  .openapi('BlobState')
+
+const one = createRoute({
+  method: 'get',
+  path: '/blobs/{did}/{cid}',
+  tags: ['AppView'],
+  summary: 'What to do with this blob of this account',
+  request: { params: z.object({ did, cid }) },
+  responses: {
+    200: {
+      description: 'May be kept as long as Cache-Control says.',
+      content: { 'application/json': { schema: blobStateSchema } },
+    },
+    304: { description: 'As If-None-Match has it.' },
+    ...refusals(422, 503),
+  },
+})
+
+const many = createRoute({
+  method: 'post',
+  path: '/blobs',
+  tags: ['AppView'],
+  summary: `What to do with up to ${blobViewLimits.batchPairsMax} blobs, in the order that they are asked in`,
+  middleware: [needs('blob:read'), jsonBody()] as const,
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.object({
+            blobs: z.array(z.object({ did, cid })).min(1).max(blobViewLimits.batchPairsMax),
+          }),
+        },
+      },
+    },
+  },
+  responses: {
+    200: {
+      description: 'One answer a blob.',
+      content: { 'application/json': { schema: z.object({ blobs: z.array(blobStateSchema) }) } },
+    },
+    ...refusals(400, 413, 422, 503),
+  },
+})
+
+export function addBlobs(app: ApiApp, { view }: { view: BlobView }): void {
+  app.openAPIRegistry.registerPath(one)
+  app.get('/blobs/:did/:cid', needs('blob:read'), async (context) => {
+    const asked = context.req.param()
+    const pair = pairOf(asked)
+    if (pair === undefined)
+      return problem(context, 422, { detail: 'Write a DID and a CID.', code: 'invalid-fields' })
+    const row = await view.one(pair)
+    const { headers, isKnown, body } = answerOf(asked, row, context.req.header('if-none-match'))
+    return isKnown ? context.body(null, 304, headers) : context.json(body, 200, headers)
+  })
+  app.openapi(many, async (context) => {
+    const { blobs } = context.req.valid('json')
+    const pairs = blobs.map(pairOf)
+    const wrong = pairs.indexOf(undefined)
+    if (wrong >= 0)
+      return problem(context, 422, {
+        detail: 'Some fields are not as they have to be.',
+        code: 'invalid-fields',
+        extra: { errors: [{ field: `blobs.${wrong}.cid`, message: 'is no CID' }] },
+      }) as never
+    const rows = await view.many(pairs as Pair[])
+    context.header('cache-control', 'no-store')
+    return context.json({ blobs: rows.map((row, i) => bodyOf(blobs[i]!, row)) }, 200)
+  })
+}
+
+/** The same for both doors: this app and the direct one. */
+export function answerOf(
+  asked: { did: string; cid: string },
+  row: StateRow,
+  ifNoneMatch: string | undefined,
+) {
+  const etag = tagOf(row)
+  const headers = { 'cache-control': `private, max-age=${maxAgeSeconds[row.state]}`, etag }
+  return { headers, isKnown: ifNoneMatch === etag, body: bodyOf(asked, row) }
+}
+
+export function pairOf(asked: { did: string; cid: string }): Pair | undefined {
+  if (!didPattern.test(asked.did)) return undefined
+  const digest = digestOfCid(asked.cid)
+  return digest === undefined ? undefined : { did: asked.did, digest }
+}
+
+function bodyOf(asked: { did: string; cid: string }, { state, reason, since }: StateRow) {
+  return {
+    did: asked.did,
+    cid: asked.cid,
+    state,
+    reason,
+    ...(since !== null && { since: since.toISOString() }),
+  }
+}
+
+function tagOf({ state, reason, since }: StateRow): string {
+  return `"${state}-${reason}-${since?.getTime().toString(36) ?? ''}"`
+}

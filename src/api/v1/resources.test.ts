@@ -1,0 +1,407 @@
+// Cases, banks, holds, the ledger and explanations over HTTP against the started service: what they answer, that it is what
+// the document says, and what they refuse.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { addContent, createBank } from '../../banks/bank-store.ts'
+import { leafHashOf } from '../../ledger/tree/hash.ts'
+import type { KeyScope } from '../../cases/api-keys.ts'
+import { digestOfText, see, testDid, cidOfText } from '../../commands/seed-in-test.ts'
+import { principalId } from '../../steps/withdraw.ts'
+import type { TestDatabase } from '../../testing/database.ts'
+import { apiInTest } from '../api-in-test.ts'
+import type { ApiInTest } from '../api-in-test.ts'
+import { checkAnswer, documentOf } from '../openapi-check.ts'
+
+/** A bank KNOWN (restricted) that holds, one that is open; two matches of KNOWN in three posts. */
+async function seed(database: TestDatabase): Promise<void> {
+  const { app } = database
+  const nowMs = Date.now() - 60_000
+  const principal = await principalId(app, { kind: 'person', name: 'tester', nowMs })
+  await createBank(app, { name: 'KNOWN', mode: 'hold', class: 'restricted', principal, nowMs })
+  await createBank(app, { name: 'SPAM', mode: 'observe', class: 'open', principal, nowMs })
+  for (const text of ['bad', 'worse']) {
+    const signals = [{ type: 'sha256' as const, value: digestOfText(text) }]
+    await addContent(app, { bank: 'KNOWN', signals, principal, nowMs })
+  }
+  await see(database, { text: 'bad', rkey: 'a', mode: 'act' })
+  await see(database, { text: 'worse', rkey: 'b', mode: 'act' })
+}
+
+const seeded = (t: TestContext) => apiInTest(t, {}, seed)
+
+// oxlint-disable-next-line no-explicit-any
+type Body = Record<string, any>
+type Asked = {
+  key: string
+  method?: 'post' | 'patch' | 'delete'
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+/** `declared`: the path as the document has it. The answer has the status and is as declared. */
+async function ask(
+  api: ApiInTest,
+  declared: string,
+  path: string,
+  status: number,
+  { key, method, body, headers }: Asked,
+): Promise<Body> {
+  const answer = await api.ask(`/api/v1${path}`, {
+    key,
+    method: (method ?? 'get').toUpperCase(),
+    headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+  const text = await answer.clone().text()
+  assert.equal(answer.status, status, `${path}: ${text}`)
+  assert.doesNotMatch(text, /"value":/, 'no signal comes out')
+  return (await checkAnswer(api, declared, method ?? 'get', answer)) as Body
+}
+
+test('cases are listed in pages and shown in full; banks and distances only to who may know them', async (t) => {
+  const api = await seeded(t)
+  const key = await api.key(['case:read'])
+  const first = await ask(api, '/cases', '/cases?limit=1', 200, { key })
+  const [one] = first['cases'] as Body[]
+  assert.equal(one?.['banks'], undefined)
+  const second = await ask(api, '/cases', `/cases?limit=1&cursor=${first['cursor']}`, 200, { key })
+  const [two] = second['cases'] as Body[]
+  assert.ok(Number(two?.['id']) > Number(one?.['id']))
+  assert.equal(second['cursor'], undefined)
+  const shown = await ask(api, '/cases/{id}', `/cases/${one?.['id']}`, 200, { key })
+  assert.doesNotMatch(JSON.stringify(shown), /KNOWN/)
+  assert.equal((shown['matches'] as Body[])[0]?.['distance'], undefined)
+  const more = await api.key(['case:read', 'bank:read', 'match:distance'], { name: 'console' })
+  const named = await ask(api, '/cases/{id}', `/cases/${one?.['id']}`, 200, { key: more })
+  assert.equal((named['matches'] as Body[])[0]?.['bank'], 'KNOWN')
+  assert.equal((named['matches'] as Body[])[0]?.['distance'], 0)
+  const missing = await ask(api, '/cases/{id}', '/cases/99999', 404, { key })
+  assert.equal(missing['code'], 'no-such-case')
+  for (const odd of ['0', '-1', '1e99', '99999999999', '%00', 'x'])
+    await ask(api, '/cases/{id}', `/cases/${odd}`, 422, { key })
+  await ask(api, '/cases', '/cases?cursor=99999999999999999999', 422, { key })
+  await ask(api, '/cases', '/cases?limit=501', 422, { key })
+})
+
+test('a person confirms and takes back; a program may not, whatever its scopes; a second time is a conflict', async (t) => {
+  const api = await seeded(t)
+  const program = await api.key(['admin'])
+  const body = { note: 'looked at it' }
+  const refused = await ask(api, '/cases/{id}/confirm', '/cases/1/confirm', 403, {
+    key: program,
+    method: 'post',
+    body,
+  })
+  assert.equal(refused['code'], 'person-needed')
+  const key = await api.key(['case:decide'], { isPerson: true })
+  const post = { key, method: 'post' as const, body }
+  const confirmed = await ask(api, '/cases/{id}/confirm', '/cases/1/confirm', 200, post)
+  assert.equal(confirmed['state'], 'confirmed')
+  const again = await ask(api, '/cases/{id}/confirm', '/cases/1/confirm', 409, post)
+  assert.equal(again['code'], 'not-in-this-state')
+  await ask(api, '/cases/{id}/note', '/cases/1/note', 200, post)
+  const overturned = await ask(api, '/cases/{id}/overturn', '/cases/1/overturn', 200, post)
+  assert.equal(overturned['state'], 'overturned')
+  const released = await ask(api, '/cases/{id}/release', '/cases/2/release', 200, post)
+  assert.equal(released['state'], 'released')
+  await ask(api, '/cases/{id}/release', '/cases/999/release', 404, post)
+  const typo = { ...post, body: { moveto: 'SPAM' } }
+  await ask(api, '/cases/{id}/confirm', '/cases/1/confirm', 422, typo)
+  const [row] = await api.database.app<{ decided_by: number }[]>`
+    select decided_by from case_file where id = 2`
+  assert.equal(row?.decided_by, api.person)
+})
+
+test('an objection is written down once for one Idempotency-Key, and a person says what became of it', async (t) => {
+  const api = await seeded(t)
+  const key = await api.key(['case:decide'], { name: 'form' })
+  const path = '/cases/1/appeal'
+  const declared = '/cases/{id}/appeal'
+  const post = { key, method: 'post' as const, body: { note: 'it is my own picture' } }
+  await ask(api, declared, path, 422, post)
+  const headers = { 'idempotency-key': 'appeal-0001' }
+  const first = await ask(api, declared, path, 201, { ...post, headers })
+  const again = await ask(api, declared, path, 201, { ...post, headers })
+  assert.deepEqual(again, first)
+  const other = { ...post, headers, body: { note: 'something else' } }
+  assert.equal((await ask(api, declared, path, 409, other))['code'], 'key-reused')
+  const [count] = await api.database.app<{ n: number }[]>`select count(*) as n from appeal`
+  assert.equal(count?.n, 1)
+  const both = { ...post, headers: { 'idempotency-key': 'appeal-0002' } }
+  const atOnce = await Promise.all(
+    Array.from({ length: 5 }, () =>
+      api.ask(`/api/v1${path}`, {
+        key,
+        method: 'POST',
+        headers: { ...both.headers, 'content-type': 'application/json' },
+        body: JSON.stringify(both.body),
+      }),
+    ),
+  )
+  assert.ok(atOnce.every(({ status }) => status === 201 || status === 409))
+  const [two] = await api.database.app<{ n: number }[]>`select count(*) as n from appeal`
+  assert.equal(two?.n, 2)
+  const person = await api.key(['case:decide'], { isPerson: true })
+  const resolve = `/cases/1/appeals/${first['appeal']}/resolve`
+  const resolved = '/cases/{id}/appeals/{appeal}/resolve'
+  const body = { outcome: 'rejected' }
+  await ask(api, resolved, resolve, 403, { key, method: 'post', body })
+  await ask(api, resolved, resolve, 200, { key: person, method: 'post', body })
+  await ask(api, resolved, resolve, 409, { key: person, method: 'post', body })
+})
+
+test('a request whose outcome nobody knows is not done again', async (t) => {
+  const api = await seeded(t)
+  const key = await api.key(['case:decide'], { name: 'form' })
+  const headers = { 'idempotency-key': 'appeal-0001' }
+  const post = { key, headers, method: 'post' as const, body: { note: 'mine' } }
+  await ask(api, '/cases/{id}/appeal', '/cases/1/appeal', 201, post)
+  await api.database.owner`update blobwatch.api_request set status = null, answer = null`
+  const again = await ask(api, '/cases/{id}/appeal', '/cases/1/appeal', 409, post)
+  assert.equal(again['code'], 'outcome-unknown')
+})
+
+test('banks are made, changed and read; a restricted bank gives no value to anybody', async (t) => {
+  const api = await seeded(t)
+  const reader = await api.key(['bank:read'], { name: 'reader' })
+  const writer = await api.key(['bank:write'], { name: 'writer' })
+  const listed = await ask(api, '/banks', '/banks', 200, { key: reader })
+  assert.deepEqual(
+    (listed['banks'] as Body[]).map(({ name }) => name),
+    ['KNOWN', 'SPAM'],
+  )
+  const post = { key: writer, method: 'post' as const }
+  const body = { name: 'SCAMS', class: 'open', policy: { perceptual: 'act', pdqDistanceMax: 20 } }
+  const made = await ask(api, '/banks', '/banks', 201, { ...post, body })
+  assert.equal((made['policy'] as Body)['pdqDistanceMax'], 20)
+  assert.equal((await ask(api, '/banks', '/banks', 409, { ...post, body }))['code'], 'bank-exists')
+  await ask(api, '/banks', '/banks', 422, { ...post, body: { name: 'lower' } })
+  const patch = { key: writer, method: 'patch' as const }
+  const changed = await ask(api, '/banks/{name}', '/banks/SCAMS', 200, {
+    ...patch,
+    body: { mode: 'hold', policy: { label: 'scam', actions: ['label'] } },
+  })
+  assert.equal(changed['mode'], 'hold')
+  assert.equal((changed['policy'] as Body)['pdqDistanceMax'], 20)
+  const without = { policy: { label: null } }
+  const bare = await ask(api, '/banks/{name}', '/banks/SCAMS', 200, { ...patch, body: without })
+  assert.equal((bare['policy'] as Body)['label'], undefined)
+  await ask(api, '/banks/{name}', '/banks/KNOWN', 422, {
+    ...patch,
+    body: { policy: { label: 'known' } },
+  })
+  await ask(api, '/banks/{name}', '/banks/NONE', 404, { key: reader })
+  const contents = '/banks/{name}/contents'
+  const page = await ask(api, contents, '/banks/KNOWN/contents?limit=1', 200, { key: reader })
+  const next = `/banks/KNOWN/contents?limit=1&cursor=${page['cursor']}`
+  const rest = await ask(api, contents, next, 200, { key: reader })
+  assert.notDeepEqual(rest['contents'], page['contents'])
+  const closed = '/banks/KNOWN/contents?values=true'
+  assert.equal((await ask(api, contents, closed, 403, { key: reader }))['code'], 'values-closed')
+})
+
+test('a content comes in by signals or by a file, is disabled, enabled and removed', async (t) => {
+  const api = await seeded(t)
+  const key = await api.key(['bank:read', 'bank:write'])
+  const path = '/banks/SPAM/contents'
+  const declared = '/banks/{name}/contents'
+  const value = digestOfText('advert')
+  const post = {
+    key,
+    method: 'post' as const,
+    headers: { 'idempotency-key': 'content-1' },
+    body: { signals: [{ type: 'sha256', value }], note: 'coin advert' },
+  }
+  const { content } = await ask(api, declared, path, 201, post)
+  assert.deepEqual(await ask(api, declared, path, 201, post), { content })
+  const flat = { ...post, headers: { 'idempotency-key': 'content-2' } }
+  const nothing = { signals: [{ type: 'sha256', value: '0'.repeat(64) }] }
+  await ask(api, declared, path, 422, { ...flat, body: nothing })
+  const file = await api.ask(`/api/v1${path}?note=a%20file`, {
+    key,
+    method: 'POST',
+    headers: {
+      'idempotency-key': 'content-3',
+      'content-type': 'application/octet-stream',
+    },
+    body: 'the bytes of a file',
+  })
+  const byFile = (await checkAnswer(api, declared, 'post', file)) as Body
+  assert.equal(file.status, 201)
+  assert.match(String(byFile['leftOut']), /only exact copies/)
+  const answer = await api.ask(`/api/v1${path}?values=true`, { key })
+  const listed = (await checkAnswer(api, declared, 'get', answer)) as { contents: Body[] }
+  const values = listed.contents.flatMap(({ signals }) => signals.map((one: Body) => one['value']))
+  assert.ok(values.includes(value) && values.includes(digestOfText('the bytes of a file')))
+  const one = `${path}/${content}`
+  const change = { key, method: 'patch' as const, body: { disableUntil: 0 } }
+  await ask(api, `${declared}/{id}`, one, 200, change)
+  await ask(api, `${declared}/{id}`, one, 200, { ...change, body: { disableUntil: 1 } })
+  await ask(api, `${declared}/{id}`, one, 422, { ...change, body: {} })
+  await ask(api, `${declared}/{id}`, `${path}/99999`, 404, change)
+  const remove = { key, method: 'delete' as const }
+  await ask(api, `${declared}/{id}`, one, 200, remove)
+  await ask(api, `${declared}/{id}`, one, 404, remove)
+})
+
+test('a body without a length is read, and refused once it is too large', async (t) => {
+  const api = await seeded(t)
+  const key = await api.key(['blob:read'])
+  const stream = (text: string) =>
+    api.ask('/api/v1/blobs', {
+      key,
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: new Blob([text]).stream(),
+      duplex: 'half',
+    })
+  const blobs = [{ did: testDid, cid: cidOfText('bad') }]
+  assert.equal((await stream(JSON.stringify({ blobs }))).status, 200)
+  assert.equal((await stream(' '.repeat(1024 * 1024 + 1))).status, 413)
+  assert.deepEqual(api.lines, [])
+})
+
+test('what matches many accounts waits for their number and for a second person', async (t) => {
+  const api = await apiInTest(t, { BLOBWATCH_SECOND_PERSON_ACCOUNTS: '1' }, async (database) => {
+    await seed(database)
+    for (const n of [1, 2, 3])
+      await see(database, {
+        text: 'seen',
+        rkey: `s${n}`,
+        did: `did:plc:${String.fromCharCode(96 + n).repeat(24)}`,
+        mode: 'act',
+      })
+  })
+  const key = await api.key(['bank:write'])
+  const body = { signals: [{ type: 'sha256', value: digestOfText('seen') }] }
+  const headers = { 'idempotency-key': 'content-1' }
+  const post = { key, method: 'post' as const, headers, body }
+  const asked = await ask(api, '/banks/{name}/contents', '/banks/KNOWN/contents', 202, post)
+  assert.ok(Number(asked['proposal']) > 0)
+})
+
+test('holds are listed, and only a person tries again', async (t) => {
+  const api = await seeded(t)
+  const key = await api.key(['case:read'])
+  const holds = await ask(api, '/holds', '/holds', 200, { key })
+  assert.ok((holds['actions'] as Body[]).some(({ state }) => state === 'held'))
+  assert.equal(holds['contents'], undefined)
+  const [action] = await api.database.app<
+    { id: number }[]
+  >`select id from action order by id limit 1`
+  const path = `/holds/${action?.id}/retry`
+  const declared = '/holds/{action}/retry'
+  const program = await api.key(['case:decide'])
+  await ask(api, declared, path, 403, { key: program, method: 'post' })
+  const person = await api.key(['case:decide'], { isPerson: true })
+  await ask(api, declared, path, 409, { key: person, method: 'post' })
+  await api.database.owner`
+    update blobwatch.action set state = 'dead', ended_at = now(), last_error = 'gone' where id = ${action!.id}`
+  const listed = await ask(api, '/holds', '/holds', 200, { key })
+  assert.equal((listed['dead'] as Body[])[0]?.['action'], action?.id)
+  const retried = await ask(api, declared, path, 200, { key: person, method: 'post' })
+  assert.equal(retried['before'], action?.id)
+  await ask(api, declared, path, 409, { key: person, method: 'post' })
+})
+
+test('the ledger is read in pages by what entries say, and an entry proved under the checkpoint', async (t) => {
+  const api = await seeded(t)
+  const key = await api.key(['ledger:read'])
+  // The first checkpoint may be of an empty log.
+  await until(async () => (await api.ask('/api/v1/ledger/0/proof', { key })).status === 200)
+  const noteAnswer = await api.ask('/api/v1/ledger/checkpoint', { key })
+  const note = String(await checkAnswer(api, '/ledger/checkpoint', 'get', noteAnswer))
+  assert.match(note, /\n\n— /)
+  const first = await ask(api, '/ledger', '/ledger?limit=2', 200, { key })
+  const next = await ask(api, '/ledger', `/ledger?limit=2&before=${first['next']}`, 200, { key })
+  const seqs = [...(first['entries'] as Body[]), ...(next['entries'] as Body[])].map(({ seq }) =>
+    Number(seq),
+  )
+  assert.deepEqual(
+    seqs,
+    seqs.map((_, i) => seqs[0]! - i),
+  )
+  const cases = await ask(api, '/ledger', '/ledger?type=case.*&order=oldest', 200, { key })
+  assert.ok((cases['entries'] as Body[]).every(({ type }) => String(type).startsWith('case.')))
+  assert.ok((cases['entries'] as Body[]).length >= 2)
+  const ofBank = await ask(api, '/ledger', '/ledger?bank=KNOWN&type=decision', 200, { key })
+  assert.equal((ofBank['entries'] as Body[]).length, 2)
+  const about = await ask(api, '/ledger', '/ledger?case=1&actor=system', 200, { key })
+  assert.ok((about['entries'] as Body[]).length > 0)
+  const shown = await ask(api, '/ledger/{seq}', '/ledger/0', 200, { key })
+  const bytes = Buffer.from(String(shown['bytes']), 'base64')
+  assert.equal((JSON.parse(bytes.toString()) as Body)['type'], (shown['entry'] as Body)['type'])
+  assert.equal(leafHashOf(bytes).length, 32)
+  const proofAnswer = await api.ask('/api/v1/ledger/0/proof', { key })
+  assert.equal(proofAnswer.status, 200, await proofAnswer.clone().text())
+  const proof = String(await checkAnswer(api, '/ledger/{seq}/proof', 'get', proofAnswer))
+  assert.match(proof, /^c2sp\.org\/tlog-proof@v1\n/)
+  await ask(api, '/ledger/{seq}/proof', '/ledger/99999999/proof', 404, { key })
+  await ask(api, '/ledger/{seq}', '/ledger/99999999', 404, { key })
+  for (const odd of ['1e99', '-1', '..%2f', '99999999999999999999'])
+    await ask(api, '/ledger/{seq}', `/ledger/${odd}`, 422, { key })
+  await ask(api, '/ledger', '/ledger?actor=nobody', 422, { key })
+  await ask(api, '/ledger', "/ledger?type=a'b", 422, { key })
+  await ask(api, '/ledger', '/ledger?before=99999999999999999999999', 422, { key })
+})
+
+test('a blob is explained in an account: only there what was decided; a restricted bank is counted and entered', async (t) => {
+  const api = await seeded(t)
+  const key = await api.key(['case:read', 'bank:read', 'match:distance'])
+  const declared = '/explain/blobs/{did}/{cid}'
+  const here = await ask(api, declared, `/explain/blobs/${testDid}/${cidOfText('bad')}`, 200, {
+    key,
+  })
+  assert.equal((here['decisions'] as Body[]).length, 1)
+  assert.equal((here['answer'] as Body)['state'], 'blur')
+  const elsewhere = `/explain/blobs/did:plc:${'z'.repeat(24)}/${cidOfText('bad')}`
+  assert.deepEqual((await ask(api, declared, elsewhere, 200, { key }))['decisions'], [])
+  const [asked] = await api.database.app<{ n: number }[]>`select count(*) as n from explained`
+  assert.equal(asked?.n, 2)
+  await ask(api, declared, `/explain/blobs/${testDid}/${cidOfText('never')}`, 404, { key })
+  const less = await api.key(['case:read'], { name: 'less' })
+  await ask(api, declared, elsewhere, 403, { key: less })
+})
+
+test('every route is in the document, and asks for one of its scopes', async (t) => {
+  const api = await seeded(t)
+  const scopes: Record<string, KeyScope[]> = {
+    blobs: ['blob:read'],
+    cases: ['case:read', 'case:decide'],
+    banks: ['bank:read', 'bank:write'],
+    holds: ['case:read', 'case:decide'],
+    ledger: ['ledger:read'],
+    explain: ['case:read', 'bank:read', 'match:distance'],
+  }
+  const { paths } = await documentOf(api)
+  const declared = Object.entries(paths).flatMap(([path, item]) =>
+    Object.keys(item).map((method) => `${method} ${path}`),
+  )
+  assert.ok(declared.length >= 26, String(declared.length))
+  const none = await api.key(['report'], { name: 'none' })
+  let asked = 0
+  for (const one of declared) {
+    const [method, path] = one.split(' ') as [string, string]
+    const group = path.split('/')[1] ?? ''
+    if (scopes[group] === undefined) continue
+    asked += 1
+    const real = path
+      .replace('{did}', testDid)
+      .replace('{cid}', cidOfText('bad'))
+      .replaceAll(/\{[a-z]+\}/g, '1')
+    const answer = await api.ask(`/api/v1${real}`, { key: none, method: method.toUpperCase() })
+    assert.equal(answer.status, 403, one)
+    assert.equal(
+      (await fetch(`${api.url}/api/v1${real}`, { method: method.toUpperCase() })).status,
+      401,
+      one,
+    )
+  }
+  assert.ok(asked >= 26)
+})
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await sleep(50)
+}

@@ -1,0 +1,21 @@
+// The signals that a hashed file gives to a bank. Pure.
+import { pdqQualityMin } from '../domain/blob.ts'
+import type { HashOutcome } from '../domain/ports.ts'
+import type { NewSignal } from './new-signal.ts'
+
+/** A picture that says too little would match half the network: its PDQ stays out, its digests are as good as any. */
+export function signalsOfHash(hashed: HashOutcome): { signals: NewSignal[]; leftOut?: string } {
+  const { sha256, md5, sha1, pdq } = hashed.signals
+  const signals: NewSignal[] = [{ type: 'sha256', value: sha256 }]
+  if (md5 !== undefined) signals.push({ type: 'md5', value: md5 })
+  if (sha1 !== undefined) signals.push({ type: 'sha1', value: sha1 })
+  if (pdq !== undefined && pdq.quality >= pdqQualityMin) {
+    signals.push({ type: 'pdq', value: pdq.hash, quality: pdq.quality })
+    return { signals }
+  }
+  const why =
+    pdq === undefined
+      ? `no PDQ (${hashed.unscannable ?? `a ${hashed.media} file`})`
+      : `PDQ refused: quality ${pdq.quality} is under ${pdqQualityMin}`
+  return { signals, leftOut: `${why}; only exact copies will match` }
+}
