@@ -16,6 +16,7 @@ import { addFeedback } from './feedback.ts'
 import { addGaps } from './gaps.ts'
 import { addHash } from './hash.ts'
 import { addHold } from './hold.ts'
+import { addImport } from './import.ts'
 import { addKey } from './key.ts'
 import { addLedger } from './ledger.ts'
 import { addLegalHold } from './legal-hold.ts'
@@ -57,6 +58,7 @@ export function createProgram(io: Io): Command {
   addSimilar(program, io)
   addCluster(program, io)
   addBank(program, io)
+  addImport(program, io)
   program.commandsGroup('Deciding:')
   addCase(program, io)
   addHold(program, io)
