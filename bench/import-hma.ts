@@ -23,8 +23,7 @@ export const bench: Bench = {
 }
 
 async function importHma({ quick, signal, tell }: BenchOptions): Promise<BenchResult> {
-  const asked = Number(process.env['BENCH_CONTENTS'] ?? Number.NaN)
-  const count = Number.isNaN(asked) ? (quick ? contents.quick : contents.full) : asked
+  const count = quick ? contents.quick : contents.full
   await using scratch = await scratchDatabase({ waitsForDisk: false })
   const address = scratch.database.ownerAddress
   if ('url' in address) throw new TypeError('the scratch database is embedded')

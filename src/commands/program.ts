@@ -12,6 +12,7 @@ import { addCluster } from './cluster.ts'
 import { addDoctor } from './doctor.ts'
 import { addEvidence } from './evidence.ts'
 import { addExplain } from './explain.ts'
+import { addExport } from './export.ts'
 import { addFeedback } from './feedback.ts'
 import { addGaps } from './gaps.ts'
 import { addHash } from './hash.ts'
@@ -59,6 +60,7 @@ export function createProgram(io: Io): Command {
   addCluster(program, io)
   addBank(program, io)
   addImport(program, io)
+  addExport(program, io)
   program.commandsGroup('Deciding:')
   addCase(program, io)
   addHold(program, io)
