@@ -165,7 +165,7 @@ begin
 end $$;
 
 -- Takes over what HMA says about its contents from one number to another, all or nothing; said again it does nothing.
--- p: import, from, to, banks [ours that change], gone [contents], same [{bank, count}], left [{reason, count}], principal, now.
+-- p: import, from, to, banks [ours that change], gone [contents], changes (some rows are here already), same [{bank, count}], left [{reason, count}], principal, now.
 -- p_rows: [{i id, b bank, k true where it is there already, t, n note, m metadata, p provenance, a created, d state,
 --   h pdq, v md5, x sha256, l clip}]. A bank has a generation of its own.
 create function import_hma_page_v1(p jsonb, p_rows text) returns table (through integer, applied boolean)
@@ -177,7 +177,7 @@ declare
   v_to integer := (p->>'to')::integer;
   v_banks integer[] := array(select b::integer from jsonb_array_elements_text(p->'banks') b);
   v_gone integer[] := array(select g::integer from jsonb_array_elements_text(p->'gone') g);
-  v_rows jsonb := p_rows::jsonb;
+  v_rows json := p_rows::json;
   v_import hma_import;
   v_base bigint;
   v_done jsonb[] := '{}';
@@ -195,7 +195,7 @@ begin
     select from bank_content c where c.id > v_from and c.id <= v_to and (c.source is distinct from 'hma' or c.source_key is not null)
   ) and exists (
     select from bank_content c
-    where c.id = any (array(select (r->>'i')::integer from jsonb_array_elements(v_rows) r))
+    where c.id = any (array(select (r->>'i')::integer from json_array_elements(v_rows) r))
       and (c.source is distinct from 'hma' or c.source_key is not null)
   ) then
     raise exception 'between % and % HMA has contents whose numbers are taken here', v_from, v_to using errcode = 'BU001';
@@ -216,7 +216,10 @@ begin
       select v_done || coalesce(array_agg(jsonb_build_object('b', n.bank, 'removed', n.count)), '{}') into v_done
       from (select g.bank, count(*) as count from gone g group by g.bank) n;
     end if;
-    v_done := v_done || import_hma_changed(v_rows, v_banks, v_base) || import_hma_added(v_rows, v_banks, v_base);
+    if (p->>'changes')::boolean then
+      v_done := v_done || import_hma_changed(v_rows, v_banks, v_base);
+    end if;
+    v_done := v_done || import_hma_added(v_rows, v_banks, v_base);
 
     insert into bank_change (generation, op, bank, principal, at)
     select v_base + n, 'import', b, v_principal, v_now from unnest(v_banks) with ordinality as x(b, n);
@@ -248,11 +251,11 @@ begin
 end $$;
 
 -- Each of these gives how many of which bank: [{b, added}].
-create function import_hma_added(p_rows jsonb, p_banks integer[], p_base bigint) returns jsonb[]
+create function import_hma_added(p_rows json, p_banks integer[], p_base bigint) returns jsonb[]
   language sql set search_path = blobwatch, pg_temp as $$
   with page as materialized (
     select r.*, p_base + array_position(p_banks, r.b) as g
-    from jsonb_to_recordset(p_rows) as r(i integer, b integer, k boolean, t bigint, n text, m jsonb, p jsonb, a timestamptz,
+    from json_to_recordset(p_rows) as r(i integer, b integer, k boolean, t bigint, n text, m jsonb, p jsonb, a timestamptz,
       d text, h text, v text, x text, l text)
     where r.k is null
   ), added as (
@@ -270,13 +273,13 @@ create function import_hma_added(p_rows jsonb, p_banks integer[], p_base bigint)
   from (select a.bank, count(*) as count from added a group by a.bank) n
 $$;
 
-create function import_hma_changed(p_rows jsonb, p_banks integer[], p_base bigint) returns jsonb[]
+create function import_hma_changed(p_rows json, p_banks integer[], p_base bigint) returns jsonb[]
   language sql set search_path = blobwatch, pg_temp as $$
   with page as materialized (
     select r.i, r.b, r.t, r.n, r.m, r.p, decode(r.d, 'hex') as d, p_base + array_position(p_banks, r.b) as g,
       (select coalesce(jsonb_object_agg(s.type, s.value), '{}')
         from (values ('pdq', r.h), ('md5', r.v), ('sha256', r.x), ('clip', r.l)) as s(type, value) where s.value is not null) as signals
-    from jsonb_to_recordset(p_rows) as r(i integer, b integer, k boolean, t bigint, n text, m jsonb, p jsonb, d text, h text,
+    from json_to_recordset(p_rows) as r(i integer, b integer, k boolean, t bigint, n text, m jsonb, p jsonb, d text, h text,
       v text, x text, l text)
     where r.k
   ), dropped as (

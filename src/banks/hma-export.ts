@@ -184,13 +184,13 @@ async function readExchanges(db: Database, banks: readonly ExportedBank[]): Prom
 
 /** One that rested here beside HMA goes on in HMA as it was there. */
 function exchangeRow({ hmaId, name, api, config, enabled, kept }: Exchange): Field[] {
-  const isResting = kept !== null && kept.isOn !== true
+  const rests = kept !== null && kept.isOn !== true && (kept.fetching ?? true)
   return [
     hmaId,
     name,
     api,
     kept?.retainApiData ?? false,
-    isResting ? (kept.fetching ?? true) : enabled,
+    enabled || rests,
     kept?.retainUnknown ?? true,
     config,
   ]
@@ -276,7 +276,7 @@ function* contentParts(
     const record = collab === undefined ? null : content.record
     if (record !== null && collab !== undefined)
       records.push([record, collab, content.fetchId ?? '', content.summary ?? '[]'])
-    if (content.note !== null && content.note.length > noteCharsMax)
+    if (content.note !== null && Array.from(content.note).length > noteCharsMax)
       lose(lost, 'end of a long note')
     if (content.isHeld) lose(lost, 'that a flood set a content aside: it matches in HMA')
     contents.push([
@@ -286,7 +286,7 @@ function* contentParts(
       Math.min(content.disableUntilTs, intMax),
       content.uri,
       content.metadata,
-      content.note === null ? null : [...content.note].slice(0, noteCharsMax).join(''),
+      content.note === null ? null : Array.from(content.note).slice(0, noteCharsMax).join(''),
     ])
   }
   yield part('exchange_data', records)

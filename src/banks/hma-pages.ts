@@ -69,6 +69,7 @@ export function createPageMaker(options: {
         if (change === 'unchanged') add(same, content.bank)
         else {
           touched.add(content.bank)
+          page.changes ||= change === 'changed'
           page.rows.push(content.json(change === 'changed'))
         }
       }
@@ -121,7 +122,7 @@ export function createPageMaker(options: {
 }
 
 function emptyPage(from: number, to: number): HmaPage {
-  return { from, to, banks: [], gone: [], same: [], left: [], rows: [] }
+  return { from, to, banks: [], gone: [], changes: false, same: [], left: [], rows: [] }
 }
 
 function add<Key>(counts: Map<Key, number>, key: Key): void {

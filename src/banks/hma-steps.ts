@@ -64,6 +64,8 @@ export type HmaPage = {
   to: number
   banks: number[]
   gone: number[]
+  /** Some of the rows are here already. */
+  changes: boolean
   same: { bank: number; count: number }[]
   left: { reason: string; count: number }[]
   /** JSON texts of contents. */

@@ -23,9 +23,9 @@ async function setUp(t: TestContext) {
   assert.equal(code, 0, err)
   /** As beside a running service: the ledger moves. */
   const beside = async (words: string[]): Promise<Ran> => {
-    let isOver = false
-    const running = run(words).finally(() => (isOver = true))
-    while (!isOver) {
+    const over = new AbortController()
+    const running = run(words).finally(() => over.abort())
+    while (!over.signal.aborted) {
       await world.sequence()
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
