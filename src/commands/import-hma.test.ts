@@ -1,15 +1,12 @@
 // import hma as it is typed, against a real Postgres with HMA's tables: all that comes, all that does not, again and again.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { connect } from '../db/client.ts'
 import { silentLog, testDatabase } from '../testing/database.ts'
 import { hmaInTest, hmaSchema, hmaVersion } from '../testing/hma-database.ts'
-import type { HmaInTest } from '../testing/hma-database.ts'
+import { alice, createWorld, digestOfBytes } from '../testing/world.ts'
 import { fillHma, md5Of, pdqOf } from './hma-in-test.ts'
 import { commandLine } from './run-in-test.ts'
 
@@ -346,6 +343,50 @@ describe('import hma', () => {
   })
 })
 
+test('a running index takes it up: what was seen before is found again, what comes is matched, what went is not', async (t) => {
+  const world = await createWorld(t)
+  const run = await commandLine(world.database)
+  const { db, url } = await hmaInTest(world.database, t)
+  await world.sight([{ did: alice, bytes: 'before', rkey: 'a' }])
+  await world.settle()
+  await db`insert into bank (id, name) values (1, 'KNOWN')`
+  await db`insert into bank_content (id, bank_id, disable_until_ts) values (10, 1, 1), (11, 1, 1), (12, 1, 0)`
+  for (const [id, bytes] of [
+    [10, 'before'],
+    [11, 'after'],
+    [12, 'disabled'],
+  ] as const)
+    await db`insert into content_signal values (${id}, 'video_sha256', ${digestOfBytes(bytes)})`
+  const { code, err } = await run(['import', 'hma', url, '--mode', 'hold'])
+  assert.equal(code, 0, err)
+  world.advance(Math.max(0, Date.now() - world.clock()) + 1000)
+  await world.refreshBanks()
+  await world.sight([
+    { did: alice, bytes: 'after', rkey: 'b' },
+    { did: alice, bytes: 'disabled', rkey: 'c' },
+  ])
+  await world.settle()
+  const matches = await world.database.owner`select content from match order by content`
+  assert.deepEqual(
+    matches.map((row) => row['content']),
+    [10, 11],
+  )
+  const cases = await world.database.owner`select from case_file where state = 'open'`
+  assert.equal(cases.length, 2)
+
+  await db`delete from bank_content where id = 11`
+  await db`update bank_content set disable_until_ts = 1 where id = 12`
+  assert.equal((await run(['import', 'hma', url, '--removals'])).code, 0)
+  await world.refreshBanks()
+  const contentsOf = async (bytes: string) =>
+    (await world.matcher.match({ sha256: digestOfBytes(bytes) })).matches.map(
+      ({ contentId }) => contentId,
+    )
+  assert.deepEqual(await contentsOf('before'), [10])
+  assert.deepEqual(await contentsOf('after'), [])
+  assert.deepEqual(await contentsOf('disabled'), [12])
+})
+
 describe('import hma refuses, and changes nothing', () => {
   const empty = async (world: World) => {
     assert.equal((await world.database.owner`select from bank where name <> 'PLAIN'`).length, 0)
@@ -444,76 +485,3 @@ describe('import hma refuses, and changes nothing', () => {
     assert.doesNotMatch(err, /could write/)
   })
 })
-
-describe('an import from HMA that is killed', () => {
-  for (const point of [
-    'import-hma:before:2',
-    'import-hma:after:1',
-    'import-hma:after:2',
-    'import-hma:after:3',
-  ]) {
-    test(`at ${point} goes on where it was: nothing lost, nothing twice`, async (t) => {
-      const world = await setUp(t)
-      await many(world.hma, 25_000)
-      assert.equal(await start(world, point), 'SIGKILL')
-      const { code, out, err } = await world.import()
-      assert.equal(code, 0, err)
-      assert.match(out, /An import that was stopped went on after content/)
-      const [row] = await world.database.owner`
-        select count(*) as contents, (select count(*) from bank_signal) as signals,
-          (select sum((pub->>'added')::integer) from ledger_intake where type = 'import.batch')::integer as noted from bank_content`
-      assert.deepEqual({ ...row }, { contents: 25_000, signals: 50_000, noted: 25_000 })
-    })
-  }
-
-  test('two at once: the second says so', async (t) => {
-    const world = await setUp(t)
-    await fillHma(world.hma.db)
-    const holder = connect(world.database.ownerAddress, {
-      max: 1,
-      applicationName: 'test',
-      log: silentLog,
-    })
-    t.after(() => holder.end({ timeout: 1 }))
-    await holder`select pg_advisory_lock(7310402817025)`
-    const { code, err } = await world.import()
-    assert.equal(code, 75)
-    assert.match(err, /another import from HMA is running: this one changed nothing/)
-  })
-
-  test('a lost connection to HMA is a sentence, and the same command goes on', async (t) => {
-    const world = await setUp(t)
-    await many(world.hma, 25_000)
-    await world.hma.db`create function cut() returns boolean language plpgsql as $$
-      begin perform pg_terminate_backend(pg_backend_pid()); return true; end $$`
-    await world.hma.db`alter table bank_content rename to all_content`
-    await world.hma
-      .db`create view bank_content as select * from all_content where id < 15000 or cut()`
-    const { code, err } = await world.import()
-    assert.equal(code, 75, err)
-    assert.match(err, /the same command goes on where it was/)
-    await world.hma.db`drop view bank_content`
-    await world.hma.db`alter table all_content rename to bank_content`
-    assert.equal((await world.import()).code, 0)
-    assert.equal((await contentsOf(world)).length, 25_000)
-  })
-})
-
-async function many({ db }: HmaInTest, count: number): Promise<void> {
-  await db`insert into bank values (1, 'PLAIN', 1, null), (2, 'HALF', 1, null)`
-  await db`insert into bank_content (id, bank_id) select n, 1 + n % 2 from generate_series(1, ${count}::integer) n`
-  await db`insert into content_signal (content_id, signal_type, signal_val)
-    select n, 'pdq', encode(sha256(convert_to('p' || n, 'UTF8')), 'hex') from generate_series(1, ${count}::integer) n
-    union all select n, 'video_md5', md5('' || n) from generate_series(1, ${count}::integer) n`
-}
-
-/** A real process; its exit code, or the signal that ended it. */
-async function start({ run, hma }: World, crashPoint: string): Promise<number | string | null> {
-  const main = join(import.meta.dirname, '..', 'main.ts')
-  const child = spawn(process.execPath, [main, 'import', 'hma', hma.url], {
-    env: { ...run.env, BLOBWATCH_CRASH_POINT: crashPoint },
-    stdio: 'ignore',
-  })
-  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
-  return signal ?? code
-}
