@@ -15,6 +15,7 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   e2e: () => import('./e2e.ts'),
   evasion: () => import('./evasion.ts'),
   'lookup-file': () => import('./lookup-file.ts'),
+  'import-hma': () => import('./import-hma.ts'),
   'index-build': () => import('./index-build.ts'),
   'index-soak': () => import('./index-soak.ts'),
   ingest: () => import('./ingest.ts'),

@@ -12,10 +12,12 @@ import { addCluster } from './cluster.ts'
 import { addDoctor } from './doctor.ts'
 import { addEvidence } from './evidence.ts'
 import { addExplain } from './explain.ts'
+import { addExport } from './export.ts'
 import { addFeedback } from './feedback.ts'
 import { addGaps } from './gaps.ts'
 import { addHash } from './hash.ts'
 import { addHold } from './hold.ts'
+import { addImport } from './import.ts'
 import { addKey } from './key.ts'
 import { addLedger } from './ledger.ts'
 import { addLegalHold } from './legal-hold.ts'
@@ -61,6 +63,8 @@ export function createProgram(io: Io): Command {
   addCluster(program, io)
   addBank(program, io)
   addPlugin(program, io)
+  addImport(program, io)
+  addExport(program, io)
   program.commandsGroup('Deciding:')
   addCase(program, io)
   addHold(program, io)

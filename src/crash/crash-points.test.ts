@@ -16,6 +16,8 @@ const elsewhere = [
   'import-stage:after',
   'import-apply:before',
   'import-apply:after',
+  'import-hma:before',
+  'import-hma:after',
   'keep-head:before',
   'keep-head:after',
   'key-set:before',

@@ -25,6 +25,8 @@ export const crashPoints = [
   'import-stage:after',
   'import-apply:before',
   'import-apply:after',
+  'import-hma:before',
+  'import-hma:after',
   'keep-head:before',
   'keep-head:after',
   'checkpoint:signed',

@@ -1,0 +1,94 @@
+// An import from HMA that is killed wherever it persists something, cut off, or started twice.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { connect } from '../db/client.ts'
+import { silentLog, testDatabase } from '../testing/database.ts'
+import { hmaInTest } from '../testing/hma-database.ts'
+import type { HmaInTest } from '../testing/hma-database.ts'
+import { fillHma } from './hma-in-test.ts'
+import { commandLine } from './run-in-test.ts'
+
+async function setUp(t: TestContext) {
+  const database = await testDatabase(t)
+  const hma = await hmaInTest(database, t)
+  const run = await commandLine(database)
+  return {
+    database,
+    hma,
+    run,
+    import: (...more: string[]) => run(['import', 'hma', hma.url, ...more]),
+  }
+}
+type World = Awaited<ReturnType<typeof setUp>>
+
+describe('an import from HMA that is killed', () => {
+  for (const point of ['import-hma:before:2', 'import-hma:after:1', 'import-hma:after:2']) {
+    test(`at ${point} goes on where it was: nothing lost, nothing twice`, async (t) => {
+      const world = await setUp(t)
+      await many(world.hma, 12_000)
+      assert.equal(await start(world, point), 'SIGKILL')
+      const { code, out, err } = await world.import()
+      assert.equal(code, 0, err)
+      assert.match(out, /An import that was stopped went on after content/)
+      const [row] = await world.database.owner`
+        select count(*) as contents, (select count(*) from bank_signal) as signals,
+          (select sum((pub->>'added')::integer) from ledger_intake where type = 'import.batch')::integer as noted from bank_content`
+      assert.deepEqual({ ...row }, { contents: 12_000, signals: 24_000, noted: 12_000 })
+    })
+  }
+
+  test('two at once: the second says so', async (t) => {
+    const world = await setUp(t)
+    await fillHma(world.hma.db)
+    const holder = connect(world.database.ownerAddress, {
+      max: 1,
+      applicationName: 'test',
+      log: silentLog,
+    })
+    t.after(() => holder.end({ timeout: 1 }))
+    await holder`select pg_advisory_lock(7310402817025)`
+    const { code, err } = await world.import()
+    assert.equal(code, 75)
+    assert.match(err, /another import from HMA is running: this one changed nothing/)
+  })
+
+  test('a lost connection to HMA is a sentence, and the same command goes on', async (t) => {
+    const world = await setUp(t)
+    await many(world.hma, 12_000)
+    await world.hma.db`create function cut() returns boolean language plpgsql as $$
+      begin perform pg_terminate_backend(pg_backend_pid()); return true; end $$`
+    await world.hma.db`alter table bank_content rename to all_content`
+    await world.hma
+      .db`create view bank_content as select * from all_content where id < 11000 or cut()`
+    const { code, err } = await world.import()
+    assert.equal(code, 75, err)
+    assert.match(err, /the same command goes on where it was/)
+    await world.hma.db`drop view bank_content`
+    await world.hma.db`alter table all_content rename to bank_content`
+    assert.equal((await world.import()).code, 0)
+    assert.equal((await world.database.owner`select from bank_content`).length, 12_000)
+  })
+})
+
+async function many({ db }: HmaInTest, count: number): Promise<void> {
+  await db`insert into bank values (1, 'PLAIN', 1, null), (2, 'HALF', 1, null)`
+  await db`insert into bank_content (id, bank_id) select n, 1 + n % 2 from generate_series(1, ${count}::integer) n`
+  await db`insert into content_signal (content_id, signal_type, signal_val)
+    select n, 'pdq', encode(sha256(convert_to('p' || n, 'UTF8')), 'hex') from generate_series(1, ${count}::integer) n
+    union all select n, 'video_md5', md5('' || n) from generate_series(1, ${count}::integer) n`
+}
+
+/** A real process; its exit code, or the signal that ended it. */
+async function start({ run, hma }: World, crashPoint: string): Promise<number | string | null> {
+  const main = join(import.meta.dirname, '..', 'main.ts')
+  const child = spawn(process.execPath, [main, 'import', 'hma', hma.url], {
+    env: { ...run.env, BLOBWATCH_CRASH_POINT: crashPoint },
+    stdio: 'ignore',
+  })
+  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
+  return signal ?? code
+}
