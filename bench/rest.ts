@@ -72,7 +72,7 @@ async function measureView(
   tell(`${size.blobs} blobs; the service is ready (${service.pid})`)
   const processes = [service.pid, await postmasterPid(scratch.dataDir)] as const
   const url = `http://127.0.0.1:${privatePort}`
-  return measureGets({ url, key, ...size, pairs }, processes)
+  return await measureGets({ url, key, ...size, pairs }, processes)
 }
 
 type Target = Pick<RestLoad, 'url' | 'key' | 'pairs' | 'seconds' | 'warmUpSeconds'>

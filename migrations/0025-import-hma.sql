@@ -47,7 +47,7 @@ create table hma_exchange (
   kept jsonb not null
 );
 -- HMA never compared these with anything; they go back as they came.
-create table hma_signal_type (
+create table hma_type_override (
   name text primary key,
   enabled_ratio double precision not null
 );
@@ -80,7 +80,7 @@ begin
   for v_one in select b from jsonb_array_elements(p->'banks') b order by (b->>'id')::integer loop
     v_created := v_created || import_hma_bank(v_one, p->>'mode', v_principal, v_now);
   end loop;
-  insert into hma_signal_type select t->>'name', (t->>'ratio')::double precision from jsonb_array_elements(p->'signalTypes') t
+  insert into hma_type_override select t->>'name', (t->>'ratio')::double precision from jsonb_array_elements(p->'signalTypes') t
   on conflict (name) do update set enabled_ratio = excluded.enabled_ratio;
   insert into exchange_credentials (api, sealed, updated_at)
   select c->>'api', decode(c->>'sealed', 'hex'), v_now from jsonb_array_elements(p->'credentials') c

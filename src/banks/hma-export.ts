@@ -62,7 +62,7 @@ export async function* rowsForHma(
   const types = await ask(
     'read the ratios of signal types',
     db<{ name: string; ratio: number }[]>`
-      select name, enabled_ratio as ratio from hma_signal_type order by name`,
+      select name, enabled_ratio as ratio from hma_type_override order by name`,
   )
   yield part(
     'signal_type_override',
