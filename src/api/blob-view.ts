@@ -12,8 +12,6 @@ export const blobViewLimits = {
   keptMax: 50_000,
   statementPairsMax: 500,
   statements: 2,
-  /** While more than one asks at a time, others are waited for this long: a statement costs more than a pair in it. */
-  gatherMs: 1,
   waitingMax: 20_000,
   batchPairsMax: 1_000,
 } as const
@@ -40,26 +38,19 @@ export function createBlobView(options: {
   let arrived: Waiting[] = []
   let statements = 0
   let scheduled = false
-  let isBusy = false
 
   const later = () => {
-    // One statement at a time, unless so many wait that it could not take them.
-    const statementsMax =
-      arrived.length >= blobViewLimits.statementPairsMax ? blobViewLimits.statements : 1
-    if (scheduled || statements >= statementsMax || arrived.length === 0) return
+    if (scheduled || statements >= blobViewLimits.statements || arrived.length === 0) return
     scheduled = true
-    if (isBusy) setTimeout(begin, blobViewLimits.gatherMs)
     // After the requests that came in with this one.
-    else setImmediate(begin)
-  }
-  const begin = () => {
-    scheduled = false
-    void ask()
+    setImmediate(() => {
+      scheduled = false
+      void ask()
+    })
   }
   const ask = async () => {
     const batch = arrived.splice(0, blobViewLimits.statementPairsMax)
     if (batch.length === 0) return
-    isBusy = batch.length > 1
     statements += 1
     const readMs = clock()
     later()
