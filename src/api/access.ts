@@ -32,7 +32,8 @@ export function keyAccess({
   return async (context, next) => {
     const address = remoteAddress(context)
     const waitMs = limits.refusedTooOften(address)
-    if (waitMs > 0) return tooMany(context, waitMs, 'Too many requests without a good key.')
+    if (waitMs > 0)
+      return tooMany(context, waitMs, 'Too many requests without a good key from this address.')
     const found = await keys.open(context.req.header('authorization'), {
       address,
       isForwarded: isForwarded(context),
@@ -40,10 +41,15 @@ export function keyAccess({
     if (found.kind === 'refused') {
       limits.refused(address)
       if (found.reason === 'network')
-        return problem(context, 403, { detail: 'This key does not open from here.' })
+        return problem(context, 403, {
+          detail:
+            'This key is bound to networks: it does not open from here, and never through a proxy.',
+          code: 'not-from-here',
+        })
       context.header('www-authenticate', 'Bearer')
       return problem(context, 401, {
         detail: 'A key is needed: Authorization: Bearer mk_… (blobwatch key create).',
+        code: 'no-key',
       })
     }
     const spent = limits.spend(found.keyId, found.requestsPerSecond)
@@ -61,6 +67,7 @@ export function needs(...scopes: [KeyScope, ...KeyScope[]]): MiddlewareHandler<A
     if (may(context.get('access'), ...scopes)) return next()
     return problem(context, 403, {
       detail: `This needs a key with the scope ${scopes.join(' or ')}.`,
+      code: 'scope-needed',
     })
   }
 }
@@ -92,7 +99,7 @@ export function isForwarded(context: Context): boolean {
 }
 
 function tooMany(context: Context, waitMs: number, detail: string): Response {
-  const answer = problem(context, 429, { detail })
+  const answer = problem(context, 429, { detail, code: 'too-often' })
   answer.headers.set('retry-after', String(Math.ceil(waitMs / 1000)))
   return answer
 }

@@ -29,6 +29,8 @@ export type KeyScope = (typeof keyScopes)[number]
 export type KeyRow = {
   id: string
   name: string
+  /** Of a person: what comes with the key is their word. */
+  kind: 'service' | 'person'
   scopes: string[]
   /** CIDR; null: from anywhere. */
   networks: string[] | null
@@ -90,7 +92,7 @@ export async function listKeys(
   return ask(
     'list the keys',
     db<KeyRow[]>`
-      select k.id, p.name, k.scopes, k.networks, k.requests_per_second as "requestsPerSecond", k.created_at as "createdAt", k.expires_at as "expiresAt",
+      select k.id, p.name, p.kind, k.scopes, k.networks, k.requests_per_second as "requestsPerSecond", k.created_at as "createdAt", k.expires_at as "expiresAt",
         k.last_used_at as "lastUsedAt", k.revoked_at as "revokedAt"
       from api_key k join principal p on p.id = k.principal
       order by k.revoked_at is not null, k.created_at desc, k.id limit ${options.limit} offset ${options.offset}`,

@@ -142,7 +142,8 @@ async function runRevoke(io: Io, id: string, options: { json?: boolean }): Promi
 
 const columns: Column<KeyRow>[] = [
   { head: 'id', cell: (row) => row.id },
-  { head: 'service', cell: (row) => row.name },
+  { head: 'name', cell: (row) => row.name },
+  { head: 'is a', cell: (row) => row.kind },
   { head: 'scopes', cell: (row) => row.scopes.join(', ') },
   { head: 'from', cell: (row) => row.networks?.join(', ') ?? 'anywhere' },
   { head: 'made', cell: (row) => shortTime(row.createdAt) },

@@ -134,7 +134,7 @@ describe('key', () => {
     assert.match(out, /^mk_[0-9a-f]{12}_[A-Za-z0-9_-]{43}$/)
     const id = out.slice(3, 15)
     const list = await blobwatch(['key', 'list'])
-    assert.match(list.out, new RegExp(`${id}.*uploader.*scan, match:read`))
+    assert.match(list.out, new RegExp(`${id}.*uploader.*service.*scan, match:read`))
     assert.ok(!list.out.includes(out.slice(16)))
     const [kept] =
       await database.app`select encode(secret_sha256, 'hex') as hash from api_key where id = ${id}`
@@ -144,6 +144,12 @@ describe('key', () => {
       /within a second it opens nothing any more/,
     )
     assert.equal((await blobwatch(['key', 'revoke', id])).code, 2)
+  })
+
+  test('list says which keys carry the word of a person', async () => {
+    const words = ['key', 'create', 'noor', '--person', '--scope', 'case:read,case:decide']
+    assert.equal((await blobwatch(words)).code, 0)
+    assert.match((await blobwatch(['key', 'list'])).out, /noor\s+│\s+person\s+│/)
   })
 
   test('refuses an unknown scope, a missing one, and a name that is a person', async () => {

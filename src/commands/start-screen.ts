@@ -25,7 +25,7 @@ export function startScreen(options: {
     ['data', parts.database.place],
     ['decoder', sandboxLine(parts)],
     ['public', `${urls.publicUrl}  (webhook, label stream)`],
-    ['private', `${urls.privateUrl}  (/readyz, /metrics)`],
+    ['private', `${urls.privateUrl}  (/readyz, /metrics, /api/v1)`],
     ['HMA', hmaLine(config, urls)],
   ]
   const missing = [...missingLines(config, parts), ...plugins.map(pluginLine)]

@@ -155,14 +155,17 @@ const change = createRoute({
   request: {
     params: ofContent,
     body: takes(
-      z.union([
-        z.strictObject({
-          disableUntil: z.int().min(0).max(Number.MAX_SAFE_INTEGER).openapi({
-            description: '0 disables for good, 1 enables, else disabled until that unix second.',
+      z.union(
+        [
+          z.strictObject({
+            disableUntil: z.int().min(0).max(Number.MAX_SAFE_INTEGER).openapi({
+              description: '0 disables for good, 1 enables, else disabled until that unix second.',
+            }),
           }),
-        }),
-        z.strictObject({ resume: z.literal(true) }),
-      ]),
+          z.strictObject({ resume: z.literal(true) }),
+        ],
+        { error: 'disableUntil with a whole number, or resume: true, and nothing else' },
+      ),
     ),
   },
   responses: {

@@ -239,6 +239,9 @@ test('a content comes in by signals or by a file, is disabled, enabled and remov
   const change = { key, method: 'patch' as const, body: { disableUntil: 0 } }
   await ask(api, `${declared}/{id}`, one, 200, change)
   await ask(api, `${declared}/{id}`, one, 200, { ...change, body: { disableUntil: 1 } })
+  const wrong = { ...change, body: { state: 'disabled' } }
+  const refused = await ask(api, `${declared}/{id}`, one, 422, wrong)
+  assert.match(refused['errors']?.[0]?.message ?? '', /disableUntil .*resume/)
   await ask(api, `${declared}/{id}`, one, 422, { ...change, body: {} })
   await ask(api, `${declared}/{id}`, `${path}/99999`, 404, change)
   const remove = { key, method: 'delete' as const }

@@ -48,6 +48,8 @@ test('the state and the figures are told, without secrets, and figures not to th
     assert.equal(match - (before.request_volume.by_kind['match'] ?? 0), 3)
     assert.equal(body.response_time['match']?.count, match)
     assert.ok((body.response_time['match']?.p95_ms_max ?? 0) > 0)
+    const meanMs = body.response_time['match']?.mean_ms ?? 0
+    assert.match(String(meanMs), /^\d+(\.\d{1,2})?$/)
     assert.equal(body.match_rate, null)
     assert.equal((await ask('/status/metrics', { key })).status, 403)
   })

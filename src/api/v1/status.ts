@@ -113,7 +113,7 @@ export function addStatusRoutes(app: ApiApp, { parts, health }: ApiParts): void 
         service: 'blobwatch' as const,
         version,
         healthy: ready,
-        response_time_ms: performance.now() - startedMs,
+        response_time_ms: toHundredths(performance.now() - startedMs),
         components: Object.fromEntries(components),
         config: {
           mode: config.mode,
@@ -149,7 +149,7 @@ export function addStatusRoutes(app: ApiApp, { parts, health }: ApiParts): void 
             kind,
             {
               count,
-              mean_ms: count === 0 ? 0 : (seconds / count) * 1000,
+              mean_ms: count === 0 ? 0 : toHundredths((seconds / count) * 1000),
               p95_ms_max: p95Seconds === undefined ? null : p95Seconds * 1000,
             },
           ]),
@@ -159,6 +159,8 @@ export function addStatusRoutes(app: ApiApp, { parts, health }: ApiParts): void 
     )
   })
 }
+
+const toHundredths = (value: number) => Math.round(value * 100) / 100
 
 /** One white pixel. */
 const probe = Buffer.from(
