@@ -80,7 +80,10 @@ test('a key that is bound to networks opens from there and through no proxy', as
   const elsewhere = await api.key(['scan'], { networks: ['10.0.0.0/8'], name: 'elsewhere' })
   assert.equal((await api.ask(path, { key: here })).status, 200)
   assert.equal((await api.ask(path, { key: elsewhere })).status, 403)
-  for (const name of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']) {
+  for (const name of [
+    ...['x-forwarded-for', 'Forwarded', 'X-Real-IP', 'Via', 'CF-Connecting-IP', 'True-Client-IP'],
+    ...['X-Client-IP', 'X-Forwarded-Proto', 'X-Forwarded', 'Fastly-Client-IP', 'X-Original-Host'],
+  ]) {
     const headers = { [name]: '127.0.0.1' }
     assert.equal((await api.ask(path, { key: here, headers })).status, 403, name)
     assert.equal((await api.ask(path, { key: elsewhere, headers })).status, 403, name)

@@ -35,7 +35,7 @@ export function keyAccess({
     if (waitMs > 0) return tooMany(context, waitMs, 'Too many requests without a good key.')
     const found = await keys.open(context.req.header('authorization'), {
       address,
-      isForwarded: isForwarded(context),
+      isForwarded: isForwarded(context.req.header()),
     })
     if (found.kind === 'refused') {
       limits.refused(address)
@@ -78,17 +78,23 @@ export function may(access: Access, ...scopes: KeyScope[]): boolean {
   return access.scopes.has('admin') || scopes.some((scope) => access.scopes.has(scope))
 }
 
-export const forwardingHeaders = [
-  'forwarded',
-  'x-forwarded-for',
-  'x-real-ip',
-  'x-forwarded-host',
-  'via',
-]
+/** What proxies, balancers and content networks add; every `x-forwarded-…` besides. */
+const forwardingHeaders = new Set([
+  ...['forwarded', 'forwarded-for', 'via', 'cdn-loop', 'x-forwarded', 'proxy-connection'],
+  ...['x-real-ip', 'x-client-ip', 'x-cluster-client-ip', 'x-remote-ip', 'x-remote-addr'],
+  ...['x-originating-ip', 'x-proxyuser-ip', 'client-ip', 'true-client-ip', 'proxy-client-ip'],
+  ...['wl-proxy-client-ip', 'x-original-host', 'x-original-forwarded-for', 'x-original-url'],
+  ...['cf-connecting-ip', 'cf-connecting-ipv6', 'cf-ray', 'fastly-client-ip', 'fly-client-ip'],
+  ...['do-connecting-ip', 'x-nf-client-connection-ip', 'x-vercel-forwarded-for'],
+  ...['x-azure-clientip', 'x-azure-socketip', 'x-appengine-user-ip', 'x-amz-cf-id'],
+  ...['cloudfront-viewer-address', 'x-envoy-external-address', 'x-varnish'],
+])
 
-/** Some proxy stood in between: the address of the connection is not that of who asks. */
-export function isForwarded(context: Context): boolean {
-  return forwardingHeaders.some((name) => context.req.header(name) !== undefined)
+/** `headers`: by lower-case names. Some proxy stood in between: the address of the connection is not that of who asks. */
+export function isForwarded(headers: Readonly<Record<string, unknown>>): boolean {
+  for (const name in headers)
+    if (forwardingHeaders.has(name) || name.startsWith('x-forwarded-')) return true
+  return false
 }
 
 function tooMany(context: Context, waitMs: number, detail: string): Response {
