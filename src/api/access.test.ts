@@ -100,3 +100,18 @@ test('a revoked key opens nothing a second later', async (t) => {
   await sleep(keyRingLimits.freshMs)
   assert.equal((await api.ask(path, { key })).status, 401)
 })
+
+test('who asks without a key from the same address keeps no key out that opened before', async (t) => {
+  const api = await apiInTest(t)
+  const [key, other] = [await api.key(['scan']), await api.key(['scan'], { name: 'other' })]
+  assert.equal((await api.ask(path, { key })).status, 200)
+  const strangers = Array.from({ length: rateLimits.refusedPerMinute * 3 }, async () =>
+    (await fetch(`${api.url}${path}`)).body?.cancel(),
+  )
+  await Promise.all(strangers)
+  assert.equal((await fetch(`${api.url}${path}`)).status, 429)
+  assert.equal((await api.ask(path, { key })).status, 200)
+  const guess = `${key.slice(0, -1)}${key.endsWith('A') ? 'B' : 'A'}`
+  assert.equal((await api.ask(path, { key: guess })).status, 429)
+  assert.equal((await api.ask(path, { key: other })).status, 429, 'never seen here')
+})
