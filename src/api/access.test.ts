@@ -85,7 +85,10 @@ test('a key that is bound to networks opens from there and through no proxy', as
   const elsewhere = await api.key(['scan'], { networks: ['10.0.0.0/8'], name: 'elsewhere' })
   assert.equal((await api.ask(path, { key: here })).status, 200)
   assert.equal((await api.ask(path, { key: elsewhere })).status, 403)
-  for (const name of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']) {
+  for (const name of [
+    ...['x-forwarded-for', 'Forwarded', 'X-Real-IP', 'Via', 'CF-Connecting-IP', 'True-Client-IP'],
+    ...['X-Client-IP', 'X-Forwarded-Proto', 'X-Forwarded', 'Fastly-Client-IP', 'X-Original-Host'],
+  ]) {
     const headers = { [name]: '127.0.0.1' }
     assert.equal((await api.ask(path, { key: here, headers })).status, 403, name)
     assert.equal((await api.ask(path, { key: elsewhere, headers })).status, 403, name)
@@ -116,4 +119,19 @@ test('a revoked key opens nothing a second later', async (t) => {
   await changeKey(app, { op: 'revoke', id, principal: api.person, nowMs: Date.now() })
   await sleep(keyRingLimits.freshMs)
   assert.equal((await api.ask(path, { key })).status, 401)
+})
+
+test('who asks without a key from the same address keeps no key out that opened before', async (t) => {
+  const api = await apiInTest(t)
+  const [key, other] = [await api.key(['scan']), await api.key(['scan'], { name: 'other' })]
+  assert.equal((await api.ask(path, { key })).status, 200)
+  const strangers = Array.from({ length: rateLimits.refusedPerMinute * 3 }, async () =>
+    (await fetch(`${api.url}${path}`)).body?.cancel(),
+  )
+  await Promise.all(strangers)
+  assert.equal((await fetch(`${api.url}${path}`)).status, 429)
+  assert.equal((await api.ask(path, { key })).status, 200)
+  const guess = `${key.slice(0, -1)}${key.endsWith('A') ? 'B' : 'A'}`
+  assert.equal((await api.ask(path, { key: guess })).status, 429)
+  assert.equal((await api.ask(path, { key: other })).status, 429, 'never seen here')
 })

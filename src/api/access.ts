@@ -19,7 +19,13 @@ export type Access = {
   scopes: ReadonlySet<KeyScope>
 }
 
-export type ApiVariables = { Variables: AppVariables['Variables'] & { access: Access } }
+export type ApiVariables = {
+  Variables: AppVariables['Variables'] & {
+    access: Access
+    /** For what lasts: what the same key opens by now. undefined: nothing. Throws RetryableError while nobody knows. */
+    accessNow: () => Promise<Access | undefined>
+  }
+}
 
 /** Puts `access` into the context for what comes after it; answers itself with 401, 403 or 429. */
 export function keyAccess({
@@ -31,13 +37,14 @@ export function keyAccess({
 }): MiddlewareHandler<ApiVariables> {
   return async (context, next) => {
     const address = remoteAddress(context)
+    const header = context.req.header('authorization')
     const waitMs = limits.refusedTooOften(address)
-    if (waitMs > 0)
+    // Whoever shares an address with a hostile one, behind a balancer for example, goes on with the key that opened before.
+    if (waitMs > 0 && !keys.isKnown(header))
       return tooMany(context, waitMs, 'Too many requests without a good key from this address.')
-    const found = await keys.open(context.req.header('authorization'), {
-      address,
-      isForwarded: isForwarded(context),
-    })
+    const from = { address, isForwarded: isForwarded(context.req.header()) }
+    const open = () => keys.open(header, from)
+    const found = await open()
     if (found.kind === 'refused') {
       limits.refused(address)
       if (found.reason === 'network')
@@ -57,6 +64,10 @@ export function keyAccess({
     context.header('ratelimit-remaining', String(spent.remaining))
     if (spent.waitMs > 0) return tooMany(context, spent.waitMs, 'This key asks too often.')
     context.set('access', found.access)
+    context.set('accessNow', async () => {
+      const now = await open()
+      return now.kind === 'open' ? now.access : undefined
+    })
     return next()
   }
 }
@@ -85,17 +96,23 @@ export function may(access: Access, ...scopes: KeyScope[]): boolean {
   return access.scopes.has('admin') || scopes.some((scope) => access.scopes.has(scope))
 }
 
-export const forwardingHeaders = [
-  'forwarded',
-  'x-forwarded-for',
-  'x-real-ip',
-  'x-forwarded-host',
-  'via',
-]
+/** What proxies, balancers and content networks add; every `x-forwarded-…` besides. */
+const forwardingHeaders = new Set([
+  ...['forwarded', 'forwarded-for', 'via', 'cdn-loop', 'x-forwarded', 'proxy-connection'],
+  ...['x-real-ip', 'x-client-ip', 'x-cluster-client-ip', 'x-remote-ip', 'x-remote-addr'],
+  ...['x-originating-ip', 'x-proxyuser-ip', 'client-ip', 'true-client-ip', 'proxy-client-ip'],
+  ...['wl-proxy-client-ip', 'x-original-host', 'x-original-forwarded-for', 'x-original-url'],
+  ...['cf-connecting-ip', 'cf-connecting-ipv6', 'cf-ray', 'fastly-client-ip', 'fly-client-ip'],
+  ...['do-connecting-ip', 'x-nf-client-connection-ip', 'x-vercel-forwarded-for'],
+  ...['x-azure-clientip', 'x-azure-socketip', 'x-appengine-user-ip', 'x-amz-cf-id'],
+  ...['cloudfront-viewer-address', 'x-envoy-external-address', 'x-varnish'],
+])
 
-/** Some proxy stood in between: the address of the connection is not that of who asks. */
-export function isForwarded(context: Context): boolean {
-  return forwardingHeaders.some((name) => context.req.header(name) !== undefined)
+/** `headers`: by lower-case names. Some proxy stood in between: the address of the connection is not that of who asks. */
+export function isForwarded(headers: Readonly<Record<string, unknown>>): boolean {
+  for (const name in headers)
+    if (forwardingHeaders.has(name) || name.startsWith('x-forwarded-')) return true
+  return false
 }
 
 function tooMany(context: Context, waitMs: number, detail: string): Response {

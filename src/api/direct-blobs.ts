@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DirectAnswer } from '../http/listener.ts'
 import { safeHeaders } from '../http/problem.ts'
-import { forwardingHeaders, may } from './access.ts'
+import { isForwarded, may } from './access.ts'
 import type { BlobView } from './blob-view.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { RateLimits, Spent } from './rate-limits.ts'
@@ -46,8 +46,8 @@ async function answer(
   const pair = pairOf(asked)
   const address = addressOf(request)
   if (pair === undefined || limits.refusedTooOften(address) > 0) return false
-  const isForwarded = forwardingHeaders.some((name) => request.headers[name] !== undefined)
-  const found = await keys.open(request.headers.authorization, { address, isForwarded })
+  const from = { address, isForwarded: isForwarded(request.headers) }
+  const found = await keys.open(request.headers.authorization, from)
   if (found.kind !== 'open' || !may(found.access, 'blob:read')) return false
   const spent = limits.spend(found.keyId, found.requestsPerSecond)
   if (spent.waitMs > 0) return false

@@ -25,10 +25,18 @@ export type Opened =
 export type KeyRing = AsyncDisposable & {
   /** `header`: of the request, whatever it is. Throws RetryableError when the database is away and the key is not known. */
   open(header: string | undefined, from: { address: string; isForwarded: boolean }): Promise<Opened>
+  /** It opened here before and is kept: the database need not be asked whether there is such a key. */
+  isKnown(header: string | undefined): boolean
 }
 
 /** `readMs`: when the database last answered, or was asked for the first time. */
-type Known = { askedMs: number; readMs: number; key: Promise<Held | undefined> }
+type Known = {
+  askedMs: number
+  readMs: number
+  key: Promise<Held | undefined>
+  /** What opened it. */
+  opened?: Buffer | undefined
+}
 type Held = StoredKey & { bound: Networks | undefined; access: Access }
 
 const shape = /^Bearer mk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/i
@@ -57,7 +65,8 @@ export function createKeyRing(options: {
     const before = known.get(id)
     const askedMs = clock()
     if (before !== undefined && askedMs - before.askedMs < keyRingLimits.freshMs) return before.key
-    const entry: Known = { askedMs, readMs: askedMs, key: readAnew(id, before) }
+    const key = readAnew(id, before)
+    const entry: Known = { askedMs, readMs: askedMs, key, opened: before?.opened }
     entry.key.catch(() => known.delete(id))
     keep(id, entry)
     return entry.key
@@ -82,6 +91,12 @@ export function createKeyRing(options: {
     }
   }
   return {
+    isKnown(header) {
+      const [, id, secret] = shape.exec(header ?? '') ?? []
+      const opened = id === undefined ? undefined : known.get(id.toLowerCase())?.opened
+      if (opened === undefined || secret === undefined) return false
+      return timingSafeEqual(Buffer.from(hashSecret(secret), 'hex'), opened)
+    },
     async open(header, { address, isForwarded }) {
       const [, id, secret] = shape.exec(header ?? '') ?? []
       if (id === undefined || secret === undefined) return { kind: 'refused', reason: 'key' }
@@ -90,6 +105,8 @@ export function createKeyRing(options: {
       const isRight = timingSafeEqual(digest, key?.secretSha256 ?? nobody)
       if (key === undefined || !isRight || !isLive(key, clock()))
         return { kind: 'refused', reason: 'key' }
+      const entry = known.get(id.toLowerCase())
+      if (entry !== undefined) entry.opened = digest
       if (key.bound !== undefined && (isForwarded || !key.bound.has(address)))
         return { kind: 'refused', reason: 'network' }
       used.add(key.id)

@@ -3,7 +3,7 @@
 // Promises: the same key and the same request get the first answer again, for a day; a key that is used for something else,
 // or whose first request did not end, gets 409 and does nothing.
 import { hash } from 'node:crypto'
-import type { MiddlewareHandler } from 'hono'
+import type { HonoRequest, MiddlewareHandler } from 'hono'
 import { z } from '@hono/zod-openapi'
 import type { Database } from '../db/client.ts'
 import type { Clock } from '../domain/ports.ts'
@@ -36,11 +36,7 @@ export function once({
       })
     const { principal } = context.get('access')
     const body = new Uint8Array(await context.req.arrayBuffer())
-    const request = hash(
-      'sha256',
-      Buffer.concat([Buffer.from(`${context.req.method} ${context.req.path}\n`), body]),
-      'hex',
-    )
+    const request = hash('sha256', Buffer.concat([Buffer.from(whatOf(context.req)), body]), 'hex')
     const begun = await beginRequest(db, { principal, key, request, nowMs: clock() })
     if (!begun.begun) return again(context, begun)
     await next()
@@ -51,6 +47,12 @@ export function once({
     await endRequest(db, { principal, key, status, answer })
     return undefined
   }
+}
+
+/** Besides the body. What it says in its address and in which type is part of what is asked. */
+function whatOf(request: HonoRequest): string {
+  const { pathname, search } = new URL(request.url)
+  return `${request.method} ${pathname}${search} ${request.header('content-type') ?? ''}\n`
 }
 
 type Earlier = Awaited<ReturnType<typeof beginRequest>>

@@ -37,7 +37,10 @@ describe('the listener without keys', { timeout: 120_000 }, () => {
   })
 
   test('answers nobody through a proxy, and no page in a browser', async () => {
-    for (const header of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via'])
+    for (const header of [
+      ...['x-forwarded-for', 'forwarded', 'X-Real-IP', 'via', 'CF-Connecting-IP', 'X-Client-IP'],
+      ...['True-Client-IP', 'X-Forwarded-Proto', 'X-Envoy-External-Address', 'CDN-Loop'],
+    ])
       assert.equal(await status('/status', { [header]: '127.0.0.1' }), 403, header)
     assert.equal(await status('/status', { origin: 'https://example.com' }), 403)
     assert.equal(await status('/status', { 'sec-fetch-site': 'cross-site' }), 403)

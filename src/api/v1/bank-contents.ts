@@ -18,7 +18,7 @@ import { needs } from '../access.ts'
 import { once, onceHeaders } from '../once.ts'
 import { jsonBody } from './app.ts'
 import type { ApiApp } from './app.ts'
-import { bankName, findBank } from './bank-parts.ts'
+import { bankName, findBank, personNeeded } from './bank-parts.ts'
 import type { BankParts } from './bank-parts.ts'
 import {
   body,
@@ -29,6 +29,7 @@ import {
   pageQuery,
   Refusal,
   takes,
+  text,
   time,
 } from './declare.ts'
 import { refusals } from './problem-schema.ts'
@@ -71,7 +72,7 @@ const list = createRoute({
     params: named,
     query: pageQuery.extend({
       values: z.enum(['true', 'false']).default('false'),
-      search: z.string().trim().min(1).max(200).optional(),
+      search: text.trim().min(1).max(200).optional(),
     }),
   },
   responses: {
@@ -111,7 +112,7 @@ const add = (parts: BankParts) =>
       params: named,
       headers: onceHeaders,
       query: z.object({
-        note: z.string().max(2000).optional(),
+        note: text.max(2000).optional(),
         accounts: z.coerce.number().int().min(0).optional(),
       }),
       body: {
@@ -130,7 +131,7 @@ const add = (parts: BankParts) =>
                 )
                 .min(1)
                 .max(signalsMax),
-              note: z.string().max(2000).optional(),
+              note: text.max(2000).optional(),
               metadata: z.record(z.string(), z.unknown()).optional(),
               accounts: z.int().min(0).optional(),
             }),
@@ -241,6 +242,7 @@ export function addBankContents(app: ApiApp, parts: BankParts): void {
     const { name, id: content } = context.req.valid('param')
     const said = context.req.valid('json')
     await findBank(db, name)
+    if ('resume' in said && context.get('access').kind !== 'person') throw personNeeded()
     const common = {
       bank: name,
       content,

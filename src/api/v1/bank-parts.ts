@@ -1,5 +1,4 @@
 // What the routes of banks and of their contents share.
-import { z } from '@hono/zod-openapi'
 import { bankNamed } from '../../banks/bank-store.ts'
 import type { Config } from '../../config.ts'
 import type { Database } from '../../db/client.ts'
@@ -7,7 +6,7 @@ import type { Bank } from '../../domain/bank.ts'
 import { bankNameCharsMax } from '../../domain/bank.ts'
 import type { Clock, Hasher } from '../../domain/ports.ts'
 import type { Turns } from '../turns.ts'
-import { orRefuse } from './declare.ts'
+import { orRefuse, Refusal, text } from './declare.ts'
 
 export type BankParts = {
   db: Database
@@ -17,8 +16,16 @@ export type BankParts = {
   turns: Turns
 }
 
-export const bankName = z.string().min(1).max(bankNameCharsMax)
+export const bankName = text.min(1).max(bankNameCharsMax)
 
 export async function findBank(db: Database, name: string): Promise<Bank> {
   return orRefuse(404, 'no-such-bank', bankNamed(db, name))
+}
+
+export function personNeeded(): Refusal {
+  return new Refusal(
+    403,
+    'person-needed',
+    'What lets a bank do more by itself is decided by a person: use a key made with key create NAME --person.',
+  )
 }

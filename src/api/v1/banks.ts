@@ -4,14 +4,21 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { bankNamed, createBank, listBanks, setBank } from '../../banks/bank-store.ts'
 import type { PolicyInput } from '../../banks/bank-policy.ts'
 import type { Database } from '../../db/client.ts'
-import { actionKinds, bankClasses, distanceBounds, modes } from '../../domain/bank.ts'
+import {
+  actionKinds,
+  bankClasses,
+  distanceBounds,
+  modes,
+  policyDefaults,
+} from '../../domain/bank.ts'
+import type { Bank } from '../../domain/bank.ts'
 import { needs } from '../access.ts'
 import { jsonBody } from './app.ts'
 import type { ApiApp } from './app.ts'
 import { addBankContents } from './bank-contents.ts'
-import { bankName, findBank } from './bank-parts.ts'
+import { bankName, findBank, personNeeded } from './bank-parts.ts'
 import type { BankParts } from './bank-parts.ts'
-import { body, Refusal, takes } from './declare.ts'
+import { body, Refusal, takes, text } from './declare.ts'
 import { refusals } from './problem-schema.ts'
 
 const answers = z.enum(['act', 'hold'])
@@ -21,14 +28,14 @@ const policyFields = {
   pdqDistanceMax: z.int().min(0).max(distanceBounds.pdq),
   clipDistanceMax: z.int().min(0).max(distanceBounds.clip),
   ratio: z.number().min(0).max(1),
-  ratioSeed: z.string().max(100),
+  ratioSeed: text.max(100),
   actions: z.array(z.enum(actionKinds)).max(actionKinds.length),
   preserve: z.boolean(),
 }
 const suppresses = z.union([z.literal('all'), z.array(z.int().min(1)).min(1).max(1000)])
 const policyChange = z.strictObject({
   ...z.object(policyFields).partial().shape,
-  label: z.string().max(100).nullable().optional(),
+  label: text.max(100).nullable().optional(),
   suppresses: suppresses.nullable().optional(),
 })
 
@@ -111,7 +118,9 @@ export function addBanks(app: ApiApp, parts: BankParts): void {
   app.openapi(list, async (context) => context.json({ banks: await listBanks(db) } as never, 200))
   app.openapi(create, async (context) => {
     const { name, policy = {}, ...given } = context.req.valid('json')
-    const { principal } = context.get('access')
+    const { principal, kind } = context.get('access')
+    const made = { mode: given.mode, policy: { ...policyDefaults, ...policyOf({}, policy) } }
+    checkWord(kind, { mode: 'observe', policy: policyDefaults }, made)
     if (await isThere(db, name))
       throw new Refusal(409, 'bank-exists', 'A bank of this name exists already.')
     await createBank(db, {
@@ -129,12 +138,16 @@ export function addBanks(app: ApiApp, parts: BankParts): void {
   app.openapi(change, async (context) => {
     const { name } = context.req.valid('param')
     const { mode, policy } = context.req.valid('json')
-    const { version: _, ...before } = (await findBank(db, name)).policy
+    const bank = await findBank(db, name)
+    const { version: _, ...before } = bank.policy
+    const after = policyOf(before, policy ?? {}) as PolicyInput
+    const { principal, kind } = context.get('access')
+    checkWord(kind, bank, { mode: mode ?? bank.mode, policy: after })
     await setBank(db, {
       name,
       ...(mode !== undefined && { mode }),
-      ...(policy !== undefined && { policy: policyOf(before, policy) as PolicyInput }),
-      principal: context.get('access').principal,
+      ...(policy !== undefined && { policy: after }),
+      principal,
       nowMs: clock(),
     })
     return context.json((await bankNamed(db, name)) as never, 200)
@@ -144,6 +157,27 @@ export function addBanks(app: ApiApp, parts: BankParts): void {
 
 async function isThere(db: Database, name: string): Promise<boolean> {
   return (await listBanks(db)).some((bank) => bank.name === name)
+}
+
+type Can = Pick<Bank, 'mode'> & { policy: PolicyInput }
+
+/** What lets a bank do more by itself is a person's word (promise 7), as it is at the command line. */
+function checkWord(kind: string, before: Can, after: Can): void {
+  if (kind !== 'person' && doesMore(before, after)) throw personNeeded()
+}
+
+function doesMore(before: Can, after: Can): boolean {
+  const [old, now] = [before.policy, after.policy]
+  if (after.mode === 'act' && before.mode !== 'act') return true
+  if (now.exact === 'act' && old.exact !== 'act') return true
+  if (now.perceptual === 'act' && old.perceptual !== 'act') return true
+  if (after.mode !== 'act') return false
+  return (
+    now.pdqDistanceMax > old.pdqDistanceMax ||
+    now.clipDistanceMax > old.clipDistanceMax ||
+    now.actions.some((action) => !old.actions.includes(action)) ||
+    (old.preserve && !now.preserve)
+  )
 }
 
 /** null takes a part away. */

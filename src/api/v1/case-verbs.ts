@@ -9,10 +9,10 @@ import { once, onceHeaders } from '../once.ts'
 import { jsonBody } from './app.ts'
 import type { ApiApp } from './app.ts'
 import type { CaseParts } from './cases.ts'
-import { body, number, orRefuse, Refusal, takes, time } from './declare.ts'
+import { body, givenTime, number, orRefuse, Refusal, takes, text } from './declare.ts'
 import { refusals } from './problem-schema.ts'
 
-const noteText = z.string().trim().min(1).max(2000)
+const noteText = text.trim().min(1).max(2000)
 const id = z.object({ id: number })
 const contents = z.array(z.int().min(1)).min(1).max(1000).optional().openapi({
   description: 'Of several contents behind the match, these.',
@@ -24,7 +24,7 @@ const disableUntil = z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().open
 const words = {
   confirm: z.strictObject({
     note: noteText.optional(),
-    moveTo: z.string().max(255).optional().openapi({ description: 'A bank for the contents.' }),
+    moveTo: text.max(255).optional().openapi({ description: 'A bank for the contents.' }),
     contents,
     withoutEvidence: z.boolean().default(false),
   }),
@@ -141,7 +141,7 @@ function addAppeals(app: ApiApp, { db, clock }: CaseParts): void {
     request: {
       params: id,
       headers: onceHeaders,
-      body: takes(z.strictObject({ note: noteText, received: time.optional() })),
+      body: takes(z.strictObject({ note: noteText, received: givenTime.optional() })),
     },
     responses: {
       201: body('Written down.', appealSchema),

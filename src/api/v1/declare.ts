@@ -1,5 +1,6 @@
 // What most routes of resources say alike: pages, numbers in the path, and refusals that have a name.
 import { z } from '@hono/zod-openapi'
+import { isStorable } from '../../banks/content-words.ts'
 import { UsageError } from '../../domain/errors.ts'
 
 export const pageLimits = { rowsDefault: 50, rowsMax: 500 } as const
@@ -14,7 +15,12 @@ export function takes<Schema extends z.ZodType>(schema: Schema) {
   return { required: true, content: { 'application/json': { schema } } }
 }
 
+/** A text that comes in: what the database cannot keep is refused here, with the field's name. */
+export const text = z.string().refine(isStorable, 'holds U+0000 or half a character')
+
 export const time = z.iso.datetime()
+/** One that comes in: the database knows no year 0. */
+export const givenTime = time.refine((at) => Date.parse(at) >= 0, 'is before 1970')
 const int4Max = 2_147_483_647
 /** Of a case, a content, an appeal. */
 export const number = z.coerce.number().int().min(1).max(int4Max)

@@ -10,7 +10,7 @@ import { proveEntry } from '../../roles/prove-entry.ts'
 import { newestCheckpoint } from '../../steps/checkpoints.ts'
 import { needs } from '../access.ts'
 import type { ApiApp } from './app.ts'
-import { bigNumber, body, number, pageLimits, Refusal, time } from './declare.ts'
+import { bigNumber, body, givenTime, number, pageLimits, Refusal, text } from './declare.ts'
 import { refusals } from './problem-schema.ts'
 
 /** No index knows what entries say: one request looks at no more than this many. */
@@ -43,11 +43,11 @@ const list = createRoute({
         .optional()
         .openapi({ description: 'With commas; case.* for all that begin so.' }),
       case: number.optional(),
-      bank: z.string().max(255).optional(),
+      bank: text.max(255).optional(),
       action: bigNumber.optional(),
-      actor: z.string().min(1).max(63).optional(),
-      since: time.optional(),
-      until: time.optional(),
+      actor: text.min(1).max(63).optional(),
+      since: givenTime.optional(),
+      until: givenTime.optional(),
       before: bigNumber.optional(),
       after: bigNumber.optional(),
       order: z.enum(['newest', 'oldest']).default('newest'),

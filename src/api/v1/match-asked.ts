@@ -87,14 +87,16 @@ export async function findMatches(
   frame: AskFrame,
 ): Promise<FoundMatch[]> {
   const { matches } = await matcher.match(signalsOf(asked))
-  if (matches.length === 0) return []
   const { banks, only } = frame
+  // A bank may have come since `banks` was read.
+  const known = matches.filter(({ bankId }) => banks.has(bankId))
+  if (known.length === 0) return []
   // Which share of blobs a bank looks at depends on the blob's own digest, which only a sha256 tells.
   const seen = asked.type === 'sha256' ? banks : inFull(banks)
   // The threshold comes last: a harmless picture counts at its own bank's distance, whatever the caller asks for.
   const distanceMax = thresholdDistance(asked.type, frame.threshold)
   const nearest = new Map<number, FoundMatch>()
-  for (const match of gate(matches, seen, asked.value).counted) {
+  for (const match of gate(known, seen, asked.value).counted) {
     const bank = banks.get(match.bankId)
     if (bank === undefined || only?.has(bank.id) === false) continue
     if (match.distance > distanceMax) continue

@@ -1,7 +1,8 @@
 // Lookups as a stream of lines (application/x-ndjson): one object in, one object out, in order.
 //
 // Promises: memory is bounded by a few hundred lines, however long the stream and however slow the caller: what is not
-// read is not answered, and what is not answered is not read. A line that cannot be understood costs only itself.
+// read is not answered, and what is not answered is not read. A line that cannot be understood costs only itself. Key and
+// banks are looked at anew every few hundred lines: a stream may last an hour.
 import { errorMessage, RetryableError } from '../../domain/errors.ts'
 import { answerItems, parseItem } from './match-answer.ts'
 import type { Answering, Caller, Item, ItemAnswer, Wrong } from './match-answer.ts'
@@ -10,11 +11,14 @@ import { matchLimits } from './match-schema.ts'
 
 export const streamLimits = { lineCharsMax: 4_096, linesPerTurn: 256 } as const
 
+/** undefined: its key opens this no more, or a bank that it named is gone; the stream ends. */
+export type CallerNow = () => Promise<Caller | undefined>
+
 export function answerLines(
   request: Request,
   options: {
     answering: Answering
-    caller: Caller
+    callerNow: CallerNow
     onEnd: () => void
     onError: (error: unknown) => void
   },
@@ -42,23 +46,28 @@ async function* answersTo(
   { body, signal }: Request,
   {
     answering,
-    caller,
+    callerNow,
     onEnd,
     onError,
   }: {
     answering: Answering
-    caller: Caller
+    callerNow: CallerNow
     onEnd: () => void
     onError: (error: unknown) => void
   },
 ): AsyncGenerator<Uint8Array, void> {
+  const answerNow = async (items: (Item & { asked: Asked | Wrong })[]) => {
+    const caller = await callerNow()
+    return caller && answerItems(items, answering, caller)
+  }
   try {
     for await (const lines of linesOf(body ?? emptyBody())) {
       const items = lines.map(parseLine)
-      const answered = await answerItems(items, answering, caller).catch((error: unknown) => {
+      const answered = await answerNow(items).catch((error: unknown) => {
         if (!(error instanceof RetryableError)) onError(error)
         return items.map(notNow)
       })
+      if (answered === undefined) return
       yield Buffer.from(answered.map((one) => `${JSON.stringify(one)}\n`).join(''))
     }
   } catch (error) {

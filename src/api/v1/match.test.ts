@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { changeKey } from '../../cases/api-keys.ts'
+import { keyRingLimits } from '../key-ring.ts'
 import { apiInTest } from '../api-in-test.ts'
 import type { ApiInTest } from '../api-in-test.ts'
 import { addContent, createBank } from '../../banks/bank-store.ts'
@@ -337,10 +341,34 @@ describe('POST /match', () => {
       assert.ok(taken < 2_000_000, `took ${taken} lines`)
     })
 
-    function openStream() {
+    it('knows a bank that came while it is open, and ends when its key is revoked', async () => {
+      const key = await api.key(['match:read', 'bank:read'], { name: 'soon gone' })
+      const sent = openStream(key)
+      const response = Promise.withResolvers<IncomingMessage>()
+      sent.on('response', response.resolve)
+      const line = JSON.stringify({ hash_type: 'sha256', hash_value: digest('came later') })
+      sent.write(`${line}\n`)
+      const answers = createInterface({ input: await response.promise })[Symbol.asyncIterator]()
+      const next = async () => JSON.parse((await answers.next()).value as string) as Item
+      assert.equal((await next()).match_count, 0)
+      await bank('LATER', 'open')
+      await content('LATER', [{ type: 'sha256', value: digest('came later') }])
+      await api.service.parts.bankBook.refresh()
+      sent.write(`${line}\n`)
+      assert.equal((await next()).matches[0]?.bank_name, 'LATER')
+      const { app } = api.database
+      const id = key.split('_')[1] ?? ''
+      await changeKey(app, { op: 'revoke', id, principal: api.person, nowMs: Date.now() })
+      await setTimeout(keyRingLimits.freshMs)
+      sent.write(`${line}\n`)
+      assert.equal((await answers.next()).done, true)
+      sent.destroy()
+    })
+
+    function openStream(key = own) {
       const sent = request(`${api.url}/api/v1/match/batch`, {
         method: 'POST',
-        headers: { authorization: `Bearer ${own}`, 'content-type': 'application/x-ndjson' },
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/x-ndjson' },
       })
       sent.on('error', () => undefined)
       return sent

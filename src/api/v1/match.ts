@@ -6,11 +6,14 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { createSlots } from '../../blobs/slots.ts'
-import { needs } from '../access.ts'
+import { UsageError } from '../../domain/errors.ts'
+import { may, needs } from '../access.ts'
+import type { Access } from '../access.ts'
 import type { ApiParts } from '../open-apis.ts'
 import type { ApiApp } from './app.ts'
 import { jsonBody } from './app.ts'
 import { answerItems, createAnswering, parseItem } from './match-answer.ts'
+import type { Caller } from './match-answer.ts'
 import { frameFor, parseAsked } from './match-asked.ts'
 import type { AskedWrong } from './match-asked.ts'
 import {
@@ -93,9 +96,21 @@ const batchRoute = createRoute({
   },
 })
 
+type Choice = { threshold?: number | undefined; banks?: readonly string[] | undefined }
+
 export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void {
   const { bankBook } = parts
   const answering = createAnswering(parts)
+  const callerOf = (access: Access | undefined, asked: Choice): Caller | undefined => {
+    if (access === undefined || !may(access, 'match:read')) return undefined
+    try {
+      const frame = frameFor(access, bankBook.banks(), asked)
+      return { ...frame, access, told: matchLimits.toldInBatch }
+    } catch (error) {
+      if (error instanceof UsageError) return undefined
+      throw error
+    }
+  }
   const streams = createSlots(streamsAtOnce)
   const bounded = jsonBody(matchLimits.batchBytesMax)
 
@@ -124,13 +139,13 @@ export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void 
     if (typeOf(context) === 'application/x-ndjson') {
       const { threshold, banks } = context.req.valid('query')
       const asked = { threshold, banks: banks?.split(',') }
-      const frame = frameFor(access, bankBook.banks(), asked)
+      frameFor(access, bankBook.banks(), asked)
       const { raw } = context.req
       if (!(await streams.take({ signal: raw.signal, waitMs: streamWaitMs })))
         return refuseForNow(context, 'Too many streams are open. Ask again in a moment.')
       return answerLines(raw, {
         answering,
-        caller: { ...frame, access, told },
+        callerNow: async () => callerOf(await context.get('accessNow')(), asked),
         onEnd: () => streams.give(),
         onError: (error) => onError(error, context.get('requestId')),
       }) as never

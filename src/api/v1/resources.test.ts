@@ -173,7 +173,7 @@ test('banks are made, changed and read; a restricted bank gives no value to anyb
     ['KNOWN', 'SPAM'],
   )
   const post = { key: writer, method: 'post' as const }
-  const body = { name: 'SCAMS', class: 'open', policy: { perceptual: 'act', pdqDistanceMax: 20 } }
+  const body = { name: 'SCAMS', class: 'open', policy: { pdqDistanceMax: 20 } }
   const made = await ask(api, '/banks', '/banks', 201, { ...post, body })
   assert.equal((made['policy'] as Body)['pdqDistanceMax'], 20)
   assert.equal((await ask(api, '/banks', '/banks', 409, { ...post, body }))['code'], 'bank-exists')
@@ -200,6 +200,37 @@ test('banks are made, changed and read; a restricted bank gives no value to anyb
   assert.notDeepEqual(rest['contents'], page['contents'])
   const closed = '/banks/KNOWN/contents?values=true'
   assert.equal((await ask(api, contents, closed, 403, { key: reader }))['code'], 'values-closed')
+})
+
+test('a program lets no bank do more by itself; a person may', async (t) => {
+  const api = await seeded(t)
+  const program = await api.key(['admin'], { name: 'writer' })
+  const person = await api.key(['bank:write'], { isPerson: true })
+  const change = (key: string, status: number, body: Body, name = 'KNOWN') =>
+    ask(api, '/banks/{name}', `/banks/${name}`, status, { key, method: 'patch', body })
+  const acting = { name: 'ACTING', mode: 'act' }
+  const made = (key: string, status: number, body: Body) =>
+    ask(api, '/banks', '/banks', status, { key, method: 'post', body })
+  assert.equal((await made(program, 403, acting))['code'], 'person-needed')
+  await made(program, 403, { name: 'ACTING', policy: { perceptual: 'act' } })
+  assert.equal((await change(program, 403, { mode: 'act' }))['code'], 'person-needed')
+  await change(program, 403, { policy: { perceptual: 'act' } })
+  await change(person, 200, { mode: 'act', policy: { preserve: true, pdqDistanceMax: 10 } })
+  for (const policy of [
+    { pdqDistanceMax: 11 },
+    { clipDistanceMax: 63 },
+    { actions: ['takedown-blob', 'takedown-record', 'label'] },
+    { preserve: false },
+    { exact: 'act', perceptual: 'act' },
+  ])
+    await change(program, 403, { policy })
+  await change(program, 200, { policy: { pdqDistanceMax: 5, actions: ['takedown-blob'] } })
+  await change(person, 200, { policy: { perceptual: 'act' } })
+  await change(program, 200, { mode: 'observe', policy: { perceptual: 'hold' } })
+  const content = '/banks/{name}/contents/{id}'
+  const resume = { method: 'patch' as const, body: { resume: true } }
+  await ask(api, content, '/banks/KNOWN/contents/1', 403, { key: program, ...resume })
+  await ask(api, content, '/banks/KNOWN/contents/1', 200, { key: person, ...resume })
 })
 
 test('a content comes in by signals or by a file, is disabled, enabled and removed', async (t) => {
@@ -231,6 +262,14 @@ test('a content comes in by signals or by a file, is disabled, enabled and remov
   const byFile = (await checkAnswer(api, declared, 'post', file)) as Body
   assert.equal(file.status, 201)
   assert.match(String(byFile['leftOut']), /only exact copies/)
+  const otherNote = await api.ask(`/api/v1${path}?note=another`, {
+    key,
+    method: 'POST',
+    headers: { 'idempotency-key': 'content-3', 'content-type': 'application/octet-stream' },
+    body: 'the bytes of a file',
+  })
+  const reused = (await checkAnswer(api, declared, 'post', otherNote)) as Body
+  assert.deepEqual([otherNote.status, reused['code']], [409, 'key-reused'])
   const answer = await api.ask(`/api/v1${path}?values=true`, { key })
   const listed = (await checkAnswer(api, declared, 'get', answer)) as { contents: Body[] }
   const values = listed.contents.flatMap(({ signals }) => signals.map((one: Body) => one['value']))
