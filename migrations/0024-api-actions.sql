@@ -67,6 +67,11 @@ begin
   from jsonb_to_recordset(p->'matches') as m(id text, type text, asked text, bank integer, content integer, distance smallint)
   order by m.asked, m.content
   on conflict (principal, asked, content) do nothing;
+  -- In one order, so that two questions about the same never wait for each other.
+  perform 1 from api_match o
+  join jsonb_to_recordset(p->'matches') as m(asked text, content integer)
+    on o.principal = v_principal and o.asked = decode(m.asked, 'hex') and o.content = m.content
+  order by o.asked, o.content for no key update of o;
   -- Asked every second by somebody, it is written once an hour.
   update api_match o set at = v_now, bank = m.bank, distance = m.distance
   from jsonb_to_recordset(p->'matches') as m(asked text, bank integer, content integer, distance smallint)

@@ -36,7 +36,9 @@ export async function bankNamed(db: Database, name: string): Promise<Bank> {
     'find the bank',
     db<
       BankRow[]
-    >`select id, name, mode, class, confidential, policy, policy_version from bank where name = ${name}`,
+    >`
+      select id, name, mode, class, confidential, policy, policy_version from bank
+      where name = ${name} and removed_at is null`,
   )
   const [row] = rows
   if (row === undefined) throw new UsageError(`bank '${name}' not found`)
