@@ -232,6 +232,8 @@ begin
   delete from api_action a using (select distinct api_action from gone) g
   where a.id = g.api_action
     and not exists (select from api_action_place x where x.api_action = a.id and x.account <> old.id);
+  -- The caller's own id may be made of the account's.
+  delete from api_action a where position(old.did in a.action_id) > 0;
   return null;
 end $$;
 create trigger account_requests after update of erased_at on account for each row

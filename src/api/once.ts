@@ -2,7 +2,7 @@
 //
 // Promises: the same key and the same request get the first answer again, for a day; a key that is used for something else,
 // or whose first request did not end, gets 409 and does nothing.
-import { hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import { z } from '@hono/zod-openapi'
 import type { Database } from '../db/client.ts'
@@ -36,11 +36,11 @@ export function once({
       })
     const { principal } = context.get('access')
     const body = new Uint8Array(await context.req.arrayBuffer())
-    const request = hash(
-      'sha256',
-      Buffer.concat([Buffer.from(`${context.req.method} ${context.req.path}\n`), body]),
-      'hex',
-    )
+    const { pathname, search } = new URL(context.req.url)
+    const request = createHash('sha256')
+      .update(`${context.req.method} ${pathname}${search}\n`)
+      .update(body)
+      .digest('hex')
     const begun = await beginRequest(db, { principal, key, request, nowMs: clock() })
     if (!begun.begun) return again(context, begun)
     await next()

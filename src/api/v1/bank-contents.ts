@@ -31,6 +31,7 @@ import {
   takes,
   time,
 } from './declare.ts'
+import { hashLimits } from './hash.ts'
 import { refusals } from './problem-schema.ts'
 
 const signalsMax = 100
@@ -226,7 +227,7 @@ export function addBankContents(app: ApiApp, parts: BankParts): void {
     const given: Given = isJson
       ? givenSignals(context.req.valid('json') as never)
       : {
-          ...(await hashedFile(parts, new Uint8Array(await context.req.arrayBuffer()))),
+          ...(await hashedFile(parts, await context.req.arrayBuffer(), context.req.raw.signal)),
           note: query.note,
           accounts: query.accounts,
         }
@@ -238,12 +239,11 @@ export function addBankContents(app: ApiApp, parts: BankParts): void {
     const { name, id: content } = context.req.valid('param')
     const said = context.req.valid('json')
     await findBank(db, name)
-    const common = {
-      bank: name,
-      content,
-      principal: context.get('access').principal,
-      nowMs: clock(),
-    }
+    const { principal, kind } = context.get('access')
+    // A flood stays set aside until a person looked at it (promise 11).
+    if ('resume' in said && kind !== 'person')
+      throw new Refusal(403, 'person-needed', 'A person lets a content act again after a flood.')
+    const common = { bank: name, content, principal, nowMs: clock() }
     const changed =
       'resume' in said
         ? setContent(db, { ...common, change: 'resume' })
@@ -277,8 +277,13 @@ function givenSignals(said: Given): Given {
   }
 }
 
-async function hashedFile({ hasher }: BankParts, bytes: Uint8Array): Promise<Given> {
-  const hashed = await hasher.hash({ bytes, signal: new AbortController().signal })
+async function hashedFile(
+  { hasher }: BankParts,
+  file: ArrayBuffer,
+  left: AbortSignal,
+): Promise<Given> {
+  const signal = AbortSignal.any([left, AbortSignal.timeout(hashLimits.hashMs)])
+  const hashed = await hasher.hash({ bytes: new Uint8Array(file), signal })
   if (hashed.unscannable === 'empty') throw new Refusal(422, 'empty', 'The file is empty.')
   return signalsOfHash(hashed)
 }

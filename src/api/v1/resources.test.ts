@@ -228,6 +228,16 @@ test('a content comes in by signals or by a file, is disabled, enabled and remov
     },
     body: 'the bytes of a file',
   })
+  const otherNote = await api.ask(`/api/v1${path}?note=another%20note`, {
+    key,
+    method: 'POST',
+    headers: {
+      'idempotency-key': 'content-3',
+      'content-type': 'application/octet-stream',
+    },
+    body: 'the bytes of a file',
+  })
+  assert.equal(((await otherNote.json()) as Body)['code'], 'key-reused')
   const byFile = (await checkAnswer(api, declared, 'post', file)) as Body
   assert.equal(file.status, 201)
   assert.match(String(byFile['leftOut']), /only exact copies/)
@@ -240,6 +250,11 @@ test('a content comes in by signals or by a file, is disabled, enabled and remov
   await ask(api, `${declared}/{id}`, one, 200, change)
   await ask(api, `${declared}/{id}`, one, 200, { ...change, body: { disableUntil: 1 } })
   await ask(api, `${declared}/{id}`, one, 422, { ...change, body: {} })
+  const resume = { ...change, body: { resume: true } }
+  const refused = await ask(api, `${declared}/{id}`, one, 403, resume)
+  assert.equal(refused['code'], 'person-needed')
+  const person = await api.key(['bank:write'], { isPerson: true })
+  await ask(api, `${declared}/{id}`, one, 200, { ...resume, key: person })
   await ask(api, `${declared}/{id}`, `${path}/99999`, 404, change)
   const remove = { key, method: 'delete' as const }
   await ask(api, `${declared}/{id}`, one, 200, remove)
@@ -326,8 +341,19 @@ test('the ledger is read in pages by what entries say, and an entry proved under
   const cases = await ask(api, '/ledger', '/ledger?type=case.*&order=oldest', 200, { key })
   assert.ok((cases['entries'] as Body[]).every(({ type }) => String(type).startsWith('case.')))
   assert.ok((cases['entries'] as Body[]).length >= 2)
-  const ofBank = await ask(api, '/ledger', '/ledger?bank=KNOWN&type=decision', 200, { key })
-  assert.equal((ofBank['entries'] as Body[]).length, 2)
+  const named = await api.key(['ledger:read', 'bank:read'], { name: 'knows banks' })
+  for (const [bank, asker] of [
+    ['b1', key],
+    ['KNOWN', named],
+  ] as const) {
+    const path = `/ledger?bank=${bank}&type=decision`
+    const ofBank = await ask(api, '/ledger', path, 200, { key: asker })
+    assert.equal((ofBank['entries'] as Body[]).length, 2, bank)
+  }
+  for (const bank of ['KNOWN', 'NEVER_THERE']) {
+    const refused = await ask(api, '/ledger', `/ledger?bank=${bank}`, 403, { key })
+    assert.equal(refused['code'], 'bank-number', bank)
+  }
   const about = await ask(api, '/ledger', '/ledger?case=1&actor=system', 200, { key })
   assert.ok((about['entries'] as Body[]).length > 0)
   const shown = await ask(api, '/ledger/{seq}', '/ledger/0', 200, { key })
