@@ -57,6 +57,7 @@ export function matchingRoutes(given: {
       ],
       async answer(context) {
         needsDistance(context)
+        needsNames(context)
         const query = context.req.query()
         const draw = readDraw(query, parts.random)
         if (query['url'] !== undefined) {
@@ -82,6 +83,7 @@ export function matchingRoutes(given: {
       body: 'form',
       async answer(context) {
         needsDistance(context)
+        needsNames(context)
         if (!maySeeFiles) refuse(403, missingHasher)
         if (!isForm(context)) refuse(400, 'Missing multipart/form-data file upload')
         const { bypass_coinflip: bypass, ...query } = context.req.query()
@@ -121,6 +123,12 @@ function needsDistance(context: HmaContext): void {
     refuse(403, 'The answer carries distances: this needs a key with the scope match:distance.')
 }
 
+/** Restricted banks are named to who may read banks (promise 9). */
+function needsNames(context: HmaContext): void {
+  if (!may(context.get('access'), 'bank:read'))
+    refuse(403, 'Banks are named here: this needs a key with the scope bank:read.')
+}
+
 async function rawLookup(
   context: HmaContext,
   lookup: LookupByName,
@@ -136,7 +144,10 @@ async function rawLookup(
     include_distance: { kind: 'yes-no' },
   })
   if (withDistance === true) needsDistance(context)
-  const found = await lookup(name, signal, { banks: bankNames(query), coinflip: 0 })
+  const banks = bankNames(query)
+  // Whether a name finds something tells that there is such a bank.
+  if (banks !== undefined) needsNames(context)
+  const found = await lookup(name, signal, { banks, coinflip: 0 })
   return {
     matches:
       withDistance === true
