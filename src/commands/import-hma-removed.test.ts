@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { addContent, listBanks, setBank } from '../banks/bank-store.ts'
+import { addContent, bankOfHistory, listBanks, setBank } from '../banks/bank-store.ts'
 import { banksForHma } from '../banks/hma-export.ts'
 import { callStep } from '../db/client.ts'
 import { UsageError } from '../domain/errors.ts'
@@ -82,6 +82,9 @@ test('a removed bank is not found, changed, filled or exported under any name', 
   await assert.rejects(world.owner`update bank set mode = 'act' where id = 1`, /not found/)
   assert.ok(!(await banksForHma(world.db)).some(({ id }) => id === 1))
   assert.notEqual((await world.run(['bank', 'show', name])).code, 0)
+  // What it did can still be looked up and taken back.
+  for (const known of [name, 'b1']) assert.equal((await bankOfHistory(world.db, known)).id, 1)
+  assert.equal((await world.run(['explain', '--content', '10'])).code, 0)
 })
 
 test('an exchange that was renamed here with its bank is the same at the next import', async (t) => {
