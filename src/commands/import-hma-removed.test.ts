@@ -6,6 +6,7 @@ import { addContent, bankOfHistory, listBanks, setBank } from '../banks/bank-sto
 import { banksForHma } from '../banks/hma-export.ts'
 import { callStep } from '../db/client.ts'
 import { UsageError } from '../domain/errors.ts'
+import { secretNames } from '../reports/dsa-actions.ts'
 import { principalId } from '../steps/withdraw.ts'
 import { testDatabase } from '../testing/database.ts'
 import { hmaInTest } from '../testing/hma-database.ts'
@@ -82,6 +83,7 @@ test('a removed bank is not found, changed, filled or exported under any name', 
   await assert.rejects(world.owner`update bank set mode = 'act' where id = 1`, /not found/)
   assert.ok(!(await banksForHma(world.db)).some(({ id }) => id === 1))
   assert.notEqual((await world.run(['bank', 'show', name])).code, 0)
+  assert.ok((await secretNames(world.db)).includes('PLAIN'), 'nothing published names it')
   // What it did can still be looked up and taken back.
   for (const known of [name, 'b1']) assert.equal((await bankOfHistory(world.db, known)).id, 1)
   assert.equal((await world.run(['explain', '--content', '10'])).code, 0)

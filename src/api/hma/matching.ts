@@ -19,17 +19,43 @@ import type { TypeSwitch } from './type-switch.ts'
 
 const shared = { role: 'matcher', needs: 'match:read' } as const
 
-export function matchingRoutes(given: {
+type MatchingGiven = {
   parts: Parts
   media: Media
   bodies: BodyReader
   types: TypeSwitch
   roles: readonly HmaRole[]
-}): HmaRoute[] {
-  const { parts, media, bodies } = given
+}
+
+export function matchingRoutes(given: MatchingGiven): HmaRoute[] {
+  const { parts, bodies } = given
   const near = createLookup(parts)
   const lookup: LookupByName = async (name, signal, filter) =>
     lookupOne(near, await enabledType(given.types, name), signal, filter)
+  return [
+    ...lookupRoutes(given, lookup),
+    {
+      ...shared,
+      method: 'GET',
+      rule: '/m/index/status',
+      about: 'How far each index is',
+      query: ['signal_type'],
+      answer: async (context) =>
+        context.json(await indexStatus(parts, context.req.query('signal_type'))),
+    },
+    {
+      ...shared,
+      method: 'POST',
+      rule: '/m/compare',
+      about: 'Compare pairs of hashes with each other',
+      body: 'json',
+      answer: async (context) => context.json(compareAll(await readJson(context, bodies))),
+    },
+  ]
+}
+
+function lookupRoutes(given: MatchingGiven, lookup: LookupByName): HmaRoute[] {
+  const { parts, media } = given
   const maySeeFiles = given.roles.includes('hasher')
   return [
     {
@@ -94,23 +120,6 @@ export function matchingRoutes(given: {
         const { hashes } = await media.fromForm(context, query)
         return context.json(await lookupAll(lookup, hashes, draw))
       },
-    },
-    {
-      ...shared,
-      method: 'GET',
-      rule: '/m/index/status',
-      about: 'How far each index is',
-      query: ['signal_type'],
-      answer: async (context) =>
-        context.json(await indexStatus(parts, context.req.query('signal_type'))),
-    },
-    {
-      ...shared,
-      method: 'POST',
-      rule: '/m/compare',
-      about: 'Compare pairs of hashes with each other',
-      body: 'json',
-      answer: async (context) => context.json(compareAll(await readJson(context, bodies))),
     },
   ]
 }
