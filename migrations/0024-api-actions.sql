@@ -67,6 +67,11 @@ begin
   from jsonb_to_recordset(p->'matches') as m(id text, type text, asked text, bank integer, content integer, distance smallint)
   order by m.asked, m.content
   on conflict (principal, asked, content) do nothing;
+  -- In one order, so that two questions about the same never wait for each other.
+  perform 1 from api_match o
+  join jsonb_to_recordset(p->'matches') as m(asked text, content integer)
+    on o.principal = v_principal and o.asked = decode(m.asked, 'hex') and o.content = m.content
+  order by o.asked, o.content for no key update of o;
   -- Asked every second by somebody, it is written once an hour.
   update api_match o set at = v_now, bank = m.bank, distance = m.distance
   from jsonb_to_recordset(p->'matches') as m(asked text, bank integer, content integer, distance smallint)
@@ -227,6 +232,8 @@ begin
   delete from api_action a using (select distinct api_action from gone) g
   where a.id = g.api_action
     and not exists (select from api_action_place x where x.api_action = a.id and x.account <> old.id);
+  -- The caller's own id may be made of the account's.
+  delete from api_action a where position(old.did in a.action_id) > 0;
   return null;
 end $$;
 create trigger account_requests after update of erased_at on account for each row

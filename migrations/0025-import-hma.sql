@@ -146,22 +146,24 @@ create function import_hma_exchange(p jsonb, p_now timestamptz) returns void
   language plpgsql set search_path = blobwatch, pg_temp as $$
 declare
   v_bank integer := (select h.bank from hma_bank h where h.hma_id = (p->>'bank')::integer);
+  -- With its bank it may have got another name here.
+  v_name text := coalesce((select h.name from hma_exchange h where h.hma_id = (p->>'id')::integer), p->>'name');
 begin
-  if exists (select from exchange e where e.name = p->>'name' and e.bank <> v_bank)
-    or exists (select from exchange e where e.name <> p->>'name' and e.bank = v_bank)
+  if exists (select from exchange e where e.name = v_name and e.bank <> v_bank)
+    or exists (select from exchange e where e.name <> v_name and e.bank = v_bank)
   then
-    raise exception 'there is an exchange ''%'' here that did not come from HMA', p->>'name' using errcode = 'BU001';
+    raise exception 'there is an exchange ''%'' here that did not come from HMA', v_name using errcode = 'BU001';
   end if;
   -- One that fetches here has a place of its own by now, and HMA's is behind it.
   insert into exchange (name, bank, api, config, enabled, checkpoint, checkpoint_at, fetched_items, created_at)
-  values (p->>'name', v_bank, p->>'api', p->'config', (p->>'enabled')::boolean, nullif(p->'checkpoint', 'null'),
+  values (v_name, v_bank, p->>'api', p->'config', (p->>'enabled')::boolean, nullif(p->'checkpoint', 'null'),
     to_timestamp((p->>'checkpointTs')::double precision), (p->>'fetchedItems')::bigint, p_now)
   on conflict (name) do update set api = excluded.api, config = excluded.config, enabled = excluded.enabled,
     checkpoint = excluded.checkpoint, checkpoint_at = excluded.checkpoint_at, fetched_items = excluded.fetched_items
   where not exchange.enabled;
-  update bank b set exchange = p->>'name' where b.id = v_bank and b.exchange is distinct from p->>'name';
-  insert into hma_exchange values ((p->>'id')::integer, p->>'name', p->'kept')
-  on conflict (hma_id) do update set name = excluded.name, kept = excluded.kept;
+  update bank b set exchange = v_name where b.id = v_bank and b.exchange is distinct from v_name;
+  insert into hma_exchange values ((p->>'id')::integer, v_name, p->'kept')
+  on conflict (hma_id) do update set kept = excluded.kept;
 end $$;
 
 -- Takes over what HMA says about its contents from one number to another, all or nothing; said again it does nothing.

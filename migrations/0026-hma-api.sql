@@ -3,6 +3,29 @@
 -- A bank that is gone keeps its number, because matches and decisions name it, and gives its name back.
 alter table bank add column removed_at timestamptz;
 
+-- Whoever knew it before it was removed, a command or an import, changes nothing in it.
+create function refuse_removed_bank() returns trigger language plpgsql set search_path = blobwatch, pg_temp as $$
+begin
+  raise exception 'bank ''%'' not found', old.name using errcode = 'BU001';
+end $$;
+create trigger bank_removed before update on bank for each row
+  when (old.removed_at is not null) execute function refuse_removed_bank();
+
+create function refuse_content_of_removed_bank() returns trigger language plpgsql set search_path = blobwatch, pg_temp as $$
+begin
+  if exists (
+    select from bank b where b.removed_at is not null and exists (
+      select from changed c where c.bank = b.id and c.removed_at is null)
+  ) then
+    raise exception 'the bank was removed' using errcode = 'BU001';
+  end if;
+  return null;
+end $$;
+create trigger bank_content_added after insert on bank_content referencing new table as changed
+  for each statement execute function refuse_content_of_removed_bank();
+create trigger bank_content_changed after update on bank_content referencing new table as changed
+  for each statement execute function refuse_content_of_removed_bank();
+
 -- Ends a bank: its contents match nothing from now on, what they caused stays. Raises BU001 where it is too large for one
 -- statement. Returns the generation of the change.
 create function end_bank(p_bank bank, p_contents_max integer, p_principal integer, p_now timestamptz) returns bigint
@@ -28,7 +51,8 @@ begin
   from bank_content c where c.bank = p_bank.id and c.removed_at is null and s.content = c.id and s.state = 'live';
   update bank_content c set removed_at = p_now where c.bank = p_bank.id and c.removed_at is null;
   delete from exchange e where e.bank = p_bank.id;
-  update bank b set name = left(p_bank.name, 230) || '_REMOVED_' || p_bank.id, removed_at = p_now where b.id = p_bank.id;
+  -- With characters that no bank's name has, so that nobody's is in the way and none can be made.
+  update bank b set name = left(p_bank.name, 230) || ' (removed ' || p_bank.id || ')', removed_at = p_now where b.id = p_bank.id;
   insert into bank_change (generation, op, bank, principal, at) values (v_generation, 'bank.remove', p_bank.id, p_principal, p_now);
   perform start_pass(v_generation, pass_of_negative(p_bank.policy), p_now);
   perform note_v1('bank.remove', actor(p_principal),
@@ -70,8 +94,9 @@ begin
         raise exception 'Bank name already exists' using errcode = 'BU001';
       end if;
       update bank_head h set generation = h.generation + 1 returning h.generation into v_generation;
-      update bank b set name = p->>'to' where b.id = v_bank.id;
       -- An exchange and its bank have one name.
+      update bank b set name = p->>'to', exchange = case when b.exchange is not null then p->>'to' end where b.id = v_bank.id;
+      update hma_exchange h set name = p->>'to' from exchange e where e.bank = v_bank.id and h.name = e.name;
       update exchange e set name = p->>'to' where e.bank = v_bank.id;
       insert into bank_change (generation, op, bank, principal, at)
       values (v_generation, 'bank.rename', v_bank.id, v_principal, v_now);

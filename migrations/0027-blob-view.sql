@@ -73,14 +73,18 @@ end $$;
 create function blob_state(p_account bigint, p_cid bytea) returns table (state text, reason text, since timestamptz)
   language sql stable as $$
   select split_part(v.said, ':', 1), nullif(split_part(v.said, ':', 2), ''),
-    case when c.id is null then b.hashed_at when c.state in ('open', 'acted') then c.opened_at else c.decided_at end
+    case when c.id is null or v.said = 'show:clear' or v.said like 'unscan%' then b.hashed_at when c.state in ('open', 'acted') then c.opened_at else c.decided_at end
   from (select 1) one
   left join blob b on b.blob_cid = p_cid
   left join case_blob cb on cb.blob_cid = p_cid
   left join case_file c on c.id = cb.case_file
   cross join lateral (
     select case
-      when c.id is not null then state_in_case(p_account, p_cid, c.state)
+      -- What a program asked a person to look at is no match, and changes nothing before somebody decides.
+      when c.id is not null and (
+        c.state in ('confirmed', 'released', 'overturned') or b.verdict = 'matched'
+        or exists (select from decision d where d.blob_cid = p_cid)
+      ) then state_in_case(p_account, p_cid, c.state)
       when b.verdict = 'clear' then 'show:clear'
       when b.verdict = 'unscannable' then 'unscannable:' || b.reason
       when b.verdict = 'matched' then case
@@ -279,7 +283,7 @@ end $$;
 create table api_request (
   principal integer not null references principal,
   key text not null,
-  -- sha2-256 of method, path and body: the same key for something else is a mistake.
+  -- sha2-256 of method, path with its query, and body: the same key for something else is a mistake.
   request bytea not null,
   at timestamptz not null,
   status integer,

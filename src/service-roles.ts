@@ -199,6 +199,10 @@ async function keepHouse({ parts, stop }: Context): Promise<void> {
     await workRemovals(db, nowMs).catch(tell)
     await enableAgain(db, nowMs).catch(tell)
     await keepEvidenceClocks(parts, stop).catch(tell)
+    // Nobody may follow them: then this is all that keeps what waits for its number short.
+    await numberChanges(db, nowMs).catch(tell)
+    await dropChanges(db, nowMs).catch(tell)
+    await dropRequests(db, nowMs).catch(tell)
     await measure(parts).catch(tell)
     if (Math.floor(nowMs / 3_600_000) !== hour) {
       hour = Math.floor(nowMs / 3_600_000)
@@ -212,9 +216,6 @@ async function keepHouse({ parts, stop }: Context): Promise<void> {
       await noteCounts(db, nowMs).catch(tell)
       await noteContentHours(db, nowMs).catch(tell)
       await sweepOld(db, nowMs).catch(tell)
-      await numberChanges(db, nowMs).catch(tell)
-      await dropChanges(db, nowMs).catch(tell)
-      await dropRequests(db, nowMs).catch(tell)
       await pruneCheckpoints(db, nowMs).catch(tell)
       await trimBlobs(db, config.blobRowsMax).catch(tell)
     }

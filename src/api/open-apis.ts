@@ -39,6 +39,9 @@ export type ApiParts = { parts: Parts; health: Health; onError: OnAppError }
 const streams = ['/api/v1/match/batch']
 const ownBodies = ['/api/v1/hash', ...streams]
 
+/** What compares with all that was seen, or with every signal of every bank. */
+const heavy = { slots: 1, waitingMax: 8 }
+
 export type Apis = AsyncDisposable & {
   v1: ApiApp
   ownBodies: readonly string[]
@@ -74,7 +77,7 @@ export function openApis(given: ApiParts): Apis {
     },
     onError: (error) => parts.telemetry.failed({ kind: 'api', error }),
   })
-  const turns = createTurns()
+  const turns = createTurns(heavy)
   const v1Routes = [
     ...[
       addHashRoutes,

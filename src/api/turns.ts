@@ -1,24 +1,24 @@
-// What is heavy (comparing with all that was seen, or with every signal of every bank) is done one at a time.
+// What is heavy waits for its turn: so many are worked on at once, so many wait in order, and the next one comes again.
 import { RetryableError } from '../domain/errors.ts'
-
-export const turnLimits = { waiting: 8 } as const
 
 export type Turns = <T>(work: () => Promise<T>) => Promise<T>
 
 /** Throws RetryableError when too many wait already. */
-export function createTurns(): Turns {
-  let last: Promise<unknown> = Promise.resolve()
-  let waiting = 0
+export function createTurns({ slots, waitingMax }: { slots: number; waitingMax: number }): Turns {
+  let running = 0
+  const waiting: (() => void)[] = []
   return async (work) => {
-    if (waiting >= turnLimits.waiting) throw new RetryableError('too many heavy questions wait')
-    waiting += 1
-    const before = last
-    const turn = before.then(work, work)
-    last = turn.catch(() => undefined)
+    if (running >= slots) {
+      if (waiting.length >= waitingMax) throw new RetryableError('too many wait already')
+      // Whoever ends hands over the place, so nobody who comes meanwhile takes it.
+      await new Promise<void>((resolve) => waiting.push(resolve))
+    } else running += 1
     try {
-      return await turn
+      return await work()
     } finally {
-      waiting -= 1
+      const next = waiting.shift()
+      if (next === undefined) running -= 1
+      else next()
     }
   }
 }

@@ -34,12 +34,24 @@ export async function listBanks(
 export async function bankNamed(db: Database, name: string): Promise<Bank> {
   const rows = await ask(
     'find the bank',
-    db<
-      BankRow[]
-    >`select id, name, mode, class, confidential, policy, policy_version from bank where name = ${name}`,
+    db<BankRow[]>`
+      select id, name, mode, class, confidential, policy, policy_version from bank
+      where name = ${name} and removed_at is null`,
   )
   const [row] = rows
   if (row === undefined) throw new UsageError(`bank '${name}' not found`)
+  return toBank(row)
+}
+
+/** For what a bank did: also one that was removed, by the name that it has since, and any by its number, `b5`. */
+export async function bankOfHistory(db: Database, nameOrNumber: string): Promise<Bank> {
+  const [row] = await ask(
+    'find a bank, removed or not',
+    db<BankRow[]>`
+      select id, name, mode, class, confidential, policy, policy_version from bank
+      where name = ${nameOrNumber} or 'b' || id = ${nameOrNumber}`,
+  )
+  if (row === undefined) throw new UsageError(`bank '${nameOrNumber}' not found`)
   return toBank(row)
 }
 

@@ -29,7 +29,8 @@ export async function banksForHma(db: Database): Promise<ExportedBank[]> {
         (select count(*) from bank_content c where c.bank = b.id and c.removed_at is null) as contents,
         coalesce(h.hma_id, (select coalesce(max(hma_id), 0) from hma_bank)
           + (row_number() over (partition by h.hma_id is null order by b.id))::integer) as "hmaId"
-      from bank b left join hma_bank h on h.bank = b.id order by b.id`,
+      from bank b left join hma_bank h on h.bank = b.id
+      where b.removed_at is null order by b.id`,
   )
 }
 

@@ -151,6 +151,16 @@ export async function knownHmaBanks(db: Database): Promise<Map<number, number>> 
   return new Map(rows.map(({ hmaId, bank }) => [hmaId, bank]))
 }
 
+/** HMA's numbers of banks that came from it and were removed here. */
+export async function hmaBanksRemovedHere(db: Database): Promise<Set<number>> {
+  const rows = await ask(
+    'read which banks from HMA were removed here',
+    db<{ hmaId: number }[]>`
+      select h.hma_id as "hmaId" from hma_bank h join bank b on b.id = h.bank where b.removed_at is not null`,
+  )
+  return new Set(rows.map(({ hmaId }) => hmaId))
+}
+
 /** A content from HMA as it is here. */
 export type OurContent = {
   id: number

@@ -1,5 +1,5 @@
 // explain --content: what a bank content is, what it matched in 30 days, what came of it, and other distances.
-import { bankNamed } from '../banks/bank-store.ts'
+import { bankOfHistory } from '../banks/bank-store.ts'
 import { actionsCaused, contentFacts, matchBands } from '../cases/explain-content.ts'
 import type { CausedActions, ContentFacts, MatchBand } from '../cases/explain-content.ts'
 import { distanceTable } from '../roles/distance-table.ts'
@@ -20,7 +20,7 @@ export async function explainContent(io: Io, text: string, options: ExplainOptio
   const content = parseWhole(text, 'a content number', { min: 1, max: 2_147_483_647 })
   await withSession(io, async ({ db, config, nowMs, principal }) => {
     const facts = await contentFacts(db, content)
-    const bank = await bankNamed(db, facts.bank)
+    const bank = await bankOfHistory(db, facts.bank)
     if (isClosed(bank)) {
       const asked = { principal: await principal(), contents: [content], nowMs: nowMs() }
       await recordExplained(db, asked)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { credentialContext } from '../banks/exchange-credentials.ts'
 import { connect } from '../db/client.ts'
 import { silentLog, testDatabase } from '../testing/database.ts'
 import { hmaInTest, hmaSchema, hmaVersion } from '../testing/hma-database.ts'
@@ -183,7 +184,10 @@ describe('import hma', () => {
     assert.equal(row?.api, 'ncmec')
     assert.ok(!row?.sealed.includes('hunter2'))
     const { createDataKey } = await import('../ledger/seal.ts')
-    const plain = createDataKey('ab'.repeat(32)).open('ncmec', row?.sealed ?? Buffer.alloc(0))
+    const plain = createDataKey('ab'.repeat(32)).open(
+      credentialContext('ncmec'),
+      row?.sealed ?? Buffer.alloc(0),
+    )
     assert.deepEqual(JSON.parse(plain.toString()), { user: 'u', password: 'hunter2' })
   })
 

@@ -1,5 +1,5 @@
 // What a reversal is about: typed in words, kept in words, resolved to ids and moments.
-import { bankNamed } from '../banks/bank-store.ts'
+import { bankOfHistory } from '../banks/bank-store.ts'
 import { contentHead, ownerOfKey, principalNamed } from '../cases/reversal.ts'
 import type { Database } from '../db/client.ts'
 import { UsageError } from '../domain/errors.ts'
@@ -43,7 +43,8 @@ export async function scopeOf(
     await contentHead(db, content)
     return { ...times, content }
   }
-  if (options.bank !== undefined) return { ...times, bank: (await bankNamed(db, options.bank)).id }
+  if (options.bank !== undefined)
+    return { ...times, bank: (await bankOfHistory(db, options.bank)).id }
   if (options.principal !== undefined)
     return { ...times, principal: await principalNamed(db, options.principal) }
   if (options.key === undefined) return times

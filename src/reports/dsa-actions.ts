@@ -65,7 +65,8 @@ export async function secretNames(db: Database): Promise<string[]> {
   const rows = await ask(
     'read names that stay here',
     db<{ name: string }[]>`
-      select name from bank where class = 'restricted' or confidential order by id limit ${dsaReadLimits.banks}`,
+      select regexp_replace(name, ' [(]removed [0-9]+[)]$', '') as name from bank
+      where class = 'restricted' or confidential order by id limit ${dsaReadLimits.banks}`,
   )
   return rows.map((row) => row.name)
 }

@@ -4,6 +4,7 @@
 // memory, a page at a time. Killed at any moment, the same call goes on where it was. What HMA changed since the last time
 // is changed here; what it left alone stays as people here made it; what somebody removed here stays removed.
 // Assumes one import at a time (the command's lock); a page that another brought in first is noticed.
+import { credentialContext } from '../banks/exchange-credentials.ts'
 import type { BegunBank, BegunExchange } from '../banks/hma-steps.ts'
 import {
   applyHmaPage,
@@ -11,6 +12,7 @@ import {
   contentIdMax,
   countOurs,
   endHmaImport,
+  hmaBanksRemovedHere,
   hmaImportTotals,
   hmaRoom,
   knownHmaBanks,
@@ -89,8 +91,12 @@ export async function planHmaImport(options: HmaImportOptions): Promise<HmaPlan>
   for (const id of known.keys())
     if (!hmaBanks.some((bank) => bank.id === id))
       remarks.push(`bank ${id} of HMA is gone there: it stays here, without its contents`)
-  const banks = hmaBanks.flatMap((bank) => toBank(bank, options, remarks))
-  const exchanges = hmaExchanges.flatMap((one) => toExchange(one, hmaBanks, options, remarks))
+  const removed = await hmaBanksRemovedHere(db)
+  const wanted = hmaBanks.filter(({ id }) => !removed.has(id))
+  for (const { id } of hmaBanks)
+    if (removed.has(id)) remarks.push(`bank ${id} stays behind: somebody removed it here`)
+  const banks = wanted.flatMap((bank) => toBank(bank, options, remarks))
+  const exchanges = hmaExchanges.flatMap((one) => toExchange(one, wanted, options, remarks))
   if (facts.unknown.length > 0)
     remarks.push(`columns that are not known stay behind: ${facts.unknown.join(', ')}`)
   if (counts.orphans > 0)
@@ -158,7 +164,7 @@ function toExchange(
 ): BegunExchange[] {
   const bank = banks.find((one) => one.exchange === exchange.id)
   if (bank === undefined || !bankNamePattern.test(bank.name)) {
-    remarks.push(`exchange ${exchange.id} stays behind: it has no bank`)
+    remarks.push(`exchange ${exchange.id} stays behind: it has no bank here`)
     return []
   }
   const { id, name, api, checkpointTs, fetchedItems, kept, status } = exchange
@@ -269,7 +275,7 @@ async function sealedCredentials({
   const found = await readHmaCredentials(hma)
   return found.map(({ api, credentials: plain }) => ({
     api,
-    sealed: credentials.seal(api, Buffer.from(plain)),
+    sealed: credentials.seal(credentialContext(api), Buffer.from(plain)),
   }))
 }
 

@@ -2,35 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { callStep } from '../db/client.ts'
 import { decideCase } from '../steps/withdraw.ts'
+import { whereNamed } from '../testing/where-named.ts'
 import { alice, bob, createWorld, didOf } from '../testing/world.ts'
 import type { World } from '../testing/world.ts'
 import { houseLimits, noteCounts, sweepOld, trimBlobs, workRemovals } from './keep-house.ts'
 
 const hourMs = 3600_000
-
-/** Every column of every table that still holds this text, in whatever spelling. */
-async function whereNamed(world: World, text: string): Promise<string[]> {
-  const { owner } = world.database
-  const columns = await owner<{ table: string; column: string; type: string }[]>`
-    select c.table_name as table, c.column_name as column, c.udt_name as type
-    from information_schema.columns c
-    join information_schema.tables t using (table_schema, table_name)
-    where c.table_schema = 'blobwatch' and t.table_type = 'BASE TABLE'
-      and c.udt_name in ('text', 'varchar', 'jsonb', 'json', 'bytea', '_text', 'name')
-    order by 1, 2`
-  assert.ok(columns.length > 60, 'the whole schema is searched')
-  const found: string[] = []
-  for (const { table, column, type } of columns) {
-    const rows =
-      type === 'bytea'
-        ? await owner`
-            select from ${owner(table)} where position(convert_to(${text}, 'UTF8') in ${owner(column)}) > 0 limit 1`
-        : await owner`
-            select from ${owner(table)} where position(${text} in ${owner(column)}::text) > 0 limit 1`
-    if (rows.length > 0) found.push(`${table}.${column}`)
-  }
-  return found
-}
 
 async function deleteAccount(world: World, did: string): Promise<void> {
   await world.take({ accounts: [{ did, status: 'deleted' }] })
@@ -54,7 +31,10 @@ test('a deleted account is named nowhere once it is erased, and the ledger still
     delivery: { endpoint: 'e', id: 'i' },
   })
   await world.settle()
-  assert.ok((await whereNamed(world, alice)).length >= 4, 'the search finds what is there')
+  assert.ok(
+    (await whereNamed(world.database.owner, alice)).length >= 4,
+    'the search finds what is there',
+  )
   await deleteAccount(world, alice)
   assert.equal(
     (await workRemovals(world.db, world.clock())).accounts,
@@ -67,11 +47,11 @@ test('a deleted account is named nowhere once it is erased, and the ledger still
   assert.equal((await workRemovals(world.db, world.clock())).accounts, 1)
   await world.settle()
   // A negation has to name what it negates; it goes after a month.
-  assert.deepEqual(await whereNamed(world, alice), ['label.uri'])
+  assert.deepEqual(await whereNamed(world.database.owner, alice), ['label.uri'])
   world.advance((houseLimits.negatedLabelKeepDays + 1) * 24 * hourMs)
   await sweepOld(world.db, world.clock())
-  assert.deepEqual(await whereNamed(world, alice), [])
-  assert.ok((await whereNamed(world, bob)).length > 0)
+  assert.deepEqual(await whereNamed(world.database.owner, alice), [])
+  assert.ok((await whereNamed(world.database.owner, bob)).length > 0)
   const { faults, commitments } = await world.ledger()
   assert.deepEqual(faults, [])
   assert.ok(commitments.erased > 0 && commitments.opened > 0)
@@ -87,7 +67,7 @@ test('an erasure waits until what waits for its entry is one, and names that ent
   assert.equal((await workRemovals(world.db, world.clock())).accounts, 0)
   await world.sequence()
   assert.equal((await workRemovals(world.db, world.clock())).accounts, 1)
-  assert.deepEqual(await whereNamed(world, alice), [])
+  assert.deepEqual(await whereNamed(world.database.owner, alice), [])
   await world.sequence()
   const { faults, documents, commitments } = await world.ledger()
   assert.deepEqual(faults, [])

@@ -1,5 +1,5 @@
 // What of the ledger is asked for, as conditions on entries: names become numbers here, once.
-import { bankNamed } from '../banks/bank-store.ts'
+import { bankOfHistory } from '../banks/bank-store.ts'
 import { actionBegan, linksOfCase, principalNamed, seqsOfActions } from '../cases/entry-links.ts'
 import type { Database } from '../db/client.ts'
 import { UsageError } from '../domain/errors.ts'
@@ -27,7 +27,7 @@ export async function ledgerConditions(db: Database, filter: LedgerFilter): Prom
   if (filter.types !== undefined) conditions.push(ofType(filter.types))
   if (filter.case !== undefined) conditions.push(await ofCase(db, filter.case))
   if (filter.bank !== undefined)
-    conditions.push(ofBank(`b${(await bankNamed(db, filter.bank)).id}`))
+    conditions.push(ofBank(`b${(await bankOfHistory(db, filter.bank)).id}`))
   if (filter.action !== undefined) conditions.push(await ofAction(db, filter.action))
   if (filter.actor !== undefined) conditions.push(await ofActor(db, filter.actor))
   return conditions

@@ -7,7 +7,7 @@ import { readFields } from './lax.ts'
 import type { TypeSwitch } from './type-switch.ts'
 import { indexBacklog } from './index-status.ts'
 import type { HmaRoute } from './route.ts'
-import { createTurns } from './media.ts'
+import { createTurns } from '../turns.ts'
 import { contentTypes, standardTypes, typeNamed } from './signal-names.ts'
 
 export const indexBacklogWaitingMax = 8
@@ -18,7 +18,7 @@ export function configurationRoutes({
   types,
 }: CuratorGiven & { types: TypeSwitch }): HmaRoute[] {
   // It counts every signal of every bank.
-  const counting = createTurns(1, indexBacklogWaitingMax)
+  const counting = createTurns({ slots: 1, waitingMax: indexBacklogWaitingMax })
   const reads = { method: 'GET', role: 'curator', needs: 'bank:read' } as const
   return [
     {

@@ -13,6 +13,7 @@ import { UsageError } from '../../domain/errors.ts'
 import { admit, examine } from '../../roles/admit.ts'
 import type { Parts } from '../../service.ts'
 import { may } from '../access.ts'
+import { createTurns } from '../turns.ts'
 import { quoted, refuse } from './answers.ts'
 import { author } from './banks.ts'
 import type { CuratorGiven } from './banks.ts'
@@ -20,7 +21,6 @@ import { bankHere, contentIn, editContent, shown } from './bank-facts.ts'
 import type { StoredContent } from './bank-facts.ts'
 import { isForm, readJson, readJsonIfAny } from './body.ts'
 import { readFields, readYesNo } from './lax.ts'
-import { createTurns } from './media.ts'
 import type { Hashes, Media } from './media.ts'
 import { metadataShown, readMetadata } from './metadata.ts'
 import type { HmaContext, HmaRoute } from './route.ts'
@@ -106,7 +106,10 @@ function routesOfOne({ parts, bodies }: ContentGiven): HmaRoute[] {
 
 function addingRoutes({ parts, bodies, media }: ContentGiven): HmaRoute[] {
   // Each test reads all that was seen in the kept window.
-  const testing = createTurns(contentLimits.testsAtOnce, contentLimits.testsWaitingMax)
+  const testing = createTurns({
+    slots: contentLimits.testsAtOnce,
+    waitingMax: contentLimits.testsWaitingMax,
+  })
   const add = (context: HmaContext, bank: Bank, hashes: Hashes, words: Words) =>
     testing(() => addTested(context, parts, bank, hashes, words))
   const bankOf = (context: HmaContext) => bankHere(parts.db, context.req.param('bank_name') ?? '')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { benignHashes } from '../../banks/benign-hashes.ts'
 import { pdqOfBytes } from '../../testing/world.ts'
-import { credentialContext } from './exchange-store.ts'
+import { credentialContext } from '../../banks/exchange-credentials.ts'
 import { filesUrl, form, sharedWorld } from './hma-in-test.ts'
 
 describe("HMA's curator", { timeout: 120_000 }, () => {

@@ -1,6 +1,7 @@
 // Exchanges in the database, as somebody set them up. Nothing in this version fetches from one.
 import { ask, callStep } from '../../db/client.ts'
 import type { Database } from '../../db/client.ts'
+import { credentialContext } from '../../banks/exchange-credentials.ts'
 import { policyDefaults } from '../../domain/bank.ts'
 import type { DataKey } from '../../ledger/seal.ts'
 import { removalContentsMax } from './bank-facts.ts'
@@ -87,9 +88,4 @@ export async function setCredentials(
     principal,
     now: new Date(nowMs),
   })
-}
-
-/** What the sealed bytes are bound to. */
-export function credentialContext(api: string): string {
-  return `exchange-credentials/${api}`
 }

@@ -3,31 +3,9 @@ import { test } from 'node:test'
 import { Hono } from 'hono'
 import { HmaRefusal } from './answers.ts'
 import { createBodyReader } from './body.ts'
-import { createTurns } from './media.ts'
 
 const isBusy = (error: unknown) =>
   error instanceof HmaRefusal && error.status === 503 && Number(error.headers['retry-after']) > 0
-
-test('lets so many work, so many wait in order, and sends the next away for now', async () => {
-  const turns = createTurns(1, 2)
-  const gate = Promise.withResolvers<void>()
-  const order: number[] = []
-  const work = (n: number) =>
-    turns(async () => {
-      await gate.promise
-      order.push(n)
-    })
-  const begun = [work(1), work(2), work(3)]
-  await assert.rejects(work(4), isBusy)
-  gate.resolve()
-  await Promise.all(begun)
-  assert.deepEqual(order, [1, 2, 3])
-  await assert.rejects(
-    turns(() => Promise.reject(new Error('broken'))),
-    /broken/,
-  )
-  await turns(() => Promise.resolve())
-})
 
 test('holds only so many bytes of bodies at once', async () => {
   const bodies = createBodyReader(100)

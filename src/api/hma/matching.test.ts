@@ -135,10 +135,17 @@ describe("HMA's matcher", { timeout: 120_000 }, () => {
 
   test('answers with a key as its scopes allow, and names the one that is missing', async () => {
     const read = world.now.keyed(await world.now.key(['match:read']))
-    const near = world.now.keyed(await world.now.key(['match:read', 'match:distance']))
+    const near = world.now.keyed(await world.now.key(['match:read', 'match:distance', 'bank:read']))
+    const nameless = world.now.keyed(await world.now.key(['match:read', 'match:distance']))
     const lookup = `/m/lookup?signal=${known}&signal_type=pdq&banks=WIDE`
     const raw = `/m/raw_lookup?signal=${known}&signal_type=pdq&banks=WIDE`
-    assert.deepEqual((await read('GET', raw)).json, { matches: [ids['wide']] })
+    const all = raw.replace('&banks=WIDE', '')
+    assert.ok((await read('GET', all)).json.matches.includes(ids['wide']))
+    for (const path of [lookup, raw, raw.replace('WIDE', 'NEVER_THERE')]) {
+      const { status, json } = await nameless('GET', path)
+      assert.equal(status, 403)
+      assert.match(json.message, /bank:read/)
+    }
     for (const path of [lookup, `${raw}&include_distance=1`]) {
       const { status, json } = await read('GET', path)
       assert.equal(status, 403)

@@ -19,17 +19,43 @@ import type { TypeSwitch } from './type-switch.ts'
 
 const shared = { role: 'matcher', needs: 'match:read' } as const
 
-export function matchingRoutes(given: {
+type MatchingGiven = {
   parts: Parts
   media: Media
   bodies: BodyReader
   types: TypeSwitch
   roles: readonly HmaRole[]
-}): HmaRoute[] {
-  const { parts, media, bodies } = given
+}
+
+export function matchingRoutes(given: MatchingGiven): HmaRoute[] {
+  const { parts, bodies } = given
   const near = createLookup(parts)
   const lookup: LookupByName = async (name, signal, filter) =>
     lookupOne(near, await enabledType(given.types, name), signal, filter)
+  return [
+    ...lookupRoutes(given, lookup),
+    {
+      ...shared,
+      method: 'GET',
+      rule: '/m/index/status',
+      about: 'How far each index is',
+      query: ['signal_type'],
+      answer: async (context) =>
+        context.json(await indexStatus(parts, context.req.query('signal_type'))),
+    },
+    {
+      ...shared,
+      method: 'POST',
+      rule: '/m/compare',
+      about: 'Compare pairs of hashes with each other',
+      body: 'json',
+      answer: async (context) => context.json(compareAll(await readJson(context, bodies))),
+    },
+  ]
+}
+
+function lookupRoutes(given: MatchingGiven, lookup: LookupByName): HmaRoute[] {
+  const { parts, media } = given
   const maySeeFiles = given.roles.includes('hasher')
   return [
     {
@@ -57,6 +83,7 @@ export function matchingRoutes(given: {
       ],
       async answer(context) {
         needsDistance(context)
+        needsNames(context)
         const query = context.req.query()
         const draw = readDraw(query, parts.random)
         if (query['url'] !== undefined) {
@@ -82,6 +109,7 @@ export function matchingRoutes(given: {
       body: 'form',
       async answer(context) {
         needsDistance(context)
+        needsNames(context)
         if (!maySeeFiles) refuse(403, missingHasher)
         if (!isForm(context)) refuse(400, 'Missing multipart/form-data file upload')
         const { bypass_coinflip: bypass, ...query } = context.req.query()
@@ -93,23 +121,6 @@ export function matchingRoutes(given: {
         return context.json(await lookupAll(lookup, hashes, draw))
       },
     },
-    {
-      ...shared,
-      method: 'GET',
-      rule: '/m/index/status',
-      about: 'How far each index is',
-      query: ['signal_type'],
-      answer: async (context) =>
-        context.json(await indexStatus(parts, context.req.query('signal_type'))),
-    },
-    {
-      ...shared,
-      method: 'POST',
-      rule: '/m/compare',
-      about: 'Compare pairs of hashes with each other',
-      body: 'json',
-      answer: async (context) => context.json(compareAll(await readJson(context, bodies))),
-    },
   ]
 }
 
@@ -119,6 +130,12 @@ const missingHasher = 'Hashing is disabled, missing role'
 function needsDistance(context: HmaContext): void {
   if (!may(context.get('access'), 'match:distance'))
     refuse(403, 'The answer carries distances: this needs a key with the scope match:distance.')
+}
+
+/** Restricted banks are named to who may read banks (promise 9). */
+function needsNames(context: HmaContext): void {
+  if (!may(context.get('access'), 'bank:read'))
+    refuse(403, 'Banks are named here: this needs a key with the scope bank:read.')
 }
 
 async function rawLookup(
@@ -136,7 +153,10 @@ async function rawLookup(
     include_distance: { kind: 'yes-no' },
   })
   if (withDistance === true) needsDistance(context)
-  const found = await lookup(name, signal, { banks: bankNames(query), coinflip: 0 })
+  const banks = bankNames(query)
+  // Whether a name finds something tells that there is such a bank.
+  if (banks !== undefined) needsNames(context)
+  const found = await lookup(name, signal, { banks, coinflip: 0 })
   return {
     matches:
       withDistance === true

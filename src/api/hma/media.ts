@@ -7,7 +7,8 @@ import { pdqQualityMin } from '../../domain/blob.ts'
 import type { ContentReason } from '../../domain/blob.ts'
 import type { FetchOutcome, HashOutcome } from '../../domain/ports.ts'
 import type { Parts } from '../../service.ts'
-import { HmaRefusal, quoted, refuse, refuseForNow } from './answers.ts'
+import { createTurns } from '../turns.ts'
+import { HmaRefusal, quoted, refuse } from './answers.ts'
 import { bodyLimits, parseForm } from './body.ts'
 import type { BodyReader } from './body.ts'
 import { contentTypes, typesFor } from './signal-names.ts'
@@ -38,8 +39,9 @@ export function createMedia({
   types: TypeSwitch
 }): Media {
   const { hasher, fetcher, config } = parts
-  const hashing = createTurns(config.decoderSlots * 2, mediaLimits.waitingMax)
-  const fetching = createTurns(mediaLimits.fetchingMax, mediaLimits.waitingMax)
+  const { fetchingMax, waitingMax } = mediaLimits
+  const hashing = createTurns({ slots: config.decoderSlots * 2, waitingMax })
+  const fetching = createTurns({ slots: fetchingMax, waitingMax })
 
   const hash = async (
     file: { bytes: Uint8Array; contentType: string; content: ContentType },
@@ -88,26 +90,6 @@ export function createMedia({
         return { hashes, texts }
       })
     },
-  }
-}
-
-/** So many at once; so many wait, in order; the next one is told to come again. */
-export function createTurns(slots: number, waitingMax: number) {
-  let running = 0
-  const waiting: (() => void)[] = []
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (running >= slots) {
-      if (waiting.length >= waitingMax) refuseForNow('too many wait already')
-      // Whoever ends hands over the place, so nobody who comes meanwhile takes it.
-      await new Promise<void>((resolve) => waiting.push(resolve))
-    } else running += 1
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next === undefined) running -= 1
-      else next()
-    }
   }
 }
 

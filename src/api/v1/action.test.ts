@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import { addContent, createBank } from '../../banks/bank-store.ts'
+import { readBlobStates } from '../../cases/blob-states.ts'
 import { listCases } from '../../cases/case-list.ts'
 import { emptyBatch } from '../../domain/batch.ts'
 import { blobCidOf } from '../../domain/cid.ts'
@@ -9,6 +10,7 @@ import { sweepOld } from '../../roles/keep-house.ts'
 import { requestErasure } from '../../steps/personal.ts'
 import { createTakeIn } from '../../steps/take-in.ts'
 import { decideCase } from '../../steps/withdraw.ts'
+import { whereNamed } from '../../testing/where-named.ts'
 import { apiInTest } from '../api-in-test.ts'
 import type { ApiInTest } from '../api-in-test.ts'
 import { checkedAsk } from '../openapi-check.ts'
@@ -162,6 +164,8 @@ describe('POST /action', () => {
     const [event] = await api.database.owner`
       select e.event, p.name from case_event e join principal p on p.id = e.principal where e.case_file = ${body.case ?? 0}`
     assert.deepEqual({ ...event }, { event: 'review-asked', name: 'pds' })
+    const [state] = await readBlobStates(api.database.app, [{ did, digest: digest('odd') }])
+    assert.deepEqual([state?.state, state?.reason], ['unscanned', 'waiting'], 'it blurs nothing')
   })
 
   it('drafts a report to NCMEC for a person and files none; what a person decided is not opened again', async () => {
@@ -276,12 +280,16 @@ describe('POST /action', () => {
     const places = () => api.database.owner`
       select 1 from api_action_place x join account a on a.id = x.account where a.did = ${gone}`
     assert.equal((await places()).length, 1)
+    const named = { action_id: `about-${gone}`, content_id: `${other}/${cidOf('known')}` }
+    assert.equal((await act(named)).status, 202)
+    assert.ok((await whereNamed(api.database.owner, gone)).includes('api_action.action_id'))
     await untilEntered()
     const erased = await requestErasure(api.database.app, {
       ...{ did: gone, basis: 'asked', principal: api.person, nowMs: Date.now() },
     })
     assert.equal(erased.result, 'erased')
     assert.equal((await ask('/action/gone', { key })).status, 404)
+    assert.deepEqual(await whereNamed(api.database.owner, gone), [])
     const rows = () => api.database.owner<{ n: number }[]>`
       select (select count(*) from api_action) + (select count(*) from api_match) as n`
     assert.ok(((await rows())[0]?.n ?? 0) > 0)

@@ -32,6 +32,7 @@ import {
   text,
   time,
 } from './declare.ts'
+import { hashLimits } from './hash.ts'
 import { refusals } from './problem-schema.ts'
 
 const signalsMax = 100
@@ -230,11 +231,13 @@ export function addBankContents(app: ApiApp, parts: BankParts): void {
     const given: Given = isJson
       ? givenSignals(context.req.valid('json') as never)
       : {
-          ...(await hashedFile(parts, new Uint8Array(await context.req.arrayBuffer()))),
+          ...(await hashedFile(parts, await context.req.arrayBuffer(), context.req.raw.signal)),
           note: query.note,
           accounts: query.accounts,
         }
-    const { principal } = context.get('access')
+    const { principal, kind } = context.get('access')
+    // The number stands for a person who looked at it (promise 11).
+    if (given.accounts !== undefined && kind !== 'person') throw personNeeded()
     const outcome = await parts.turns(() => bring(parts, { name, given, principal }))
     return context.json(...answerOf(outcome, given.leftOut)) as never
   })
@@ -282,8 +285,13 @@ function givenSignals(said: Given): Given {
   }
 }
 
-async function hashedFile({ hasher }: BankParts, bytes: Uint8Array): Promise<Given> {
-  const hashed = await hasher.hash({ bytes, signal: new AbortController().signal })
+async function hashedFile(
+  { hasher }: BankParts,
+  file: ArrayBuffer,
+  left: AbortSignal,
+): Promise<Given> {
+  const signal = AbortSignal.any([left, AbortSignal.timeout(hashLimits.hashMs)])
+  const hashed = await hasher.hash({ bytes: new Uint8Array(file), signal })
   if (hashed.unscannable === 'empty') throw new Refusal(422, 'empty', 'The file is empty.')
   return signalsOfHash(hashed)
 }

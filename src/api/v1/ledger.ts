@@ -8,7 +8,7 @@ import { readEntries, readHead } from '../../ledger/read-ledger.ts'
 import { firstThatMayHold, ledgerConditions } from '../../roles/ledger-filter.ts'
 import { proveEntry } from '../../roles/prove-entry.ts'
 import { newestCheckpoint } from '../../steps/checkpoints.ts'
-import { needs } from '../access.ts'
+import { may, needs } from '../access.ts'
 import type { ApiApp } from './app.ts'
 import { bigNumber, body, givenTime, number, pageLimits, Refusal, text } from './declare.ts'
 import { refusals } from './problem-schema.ts'
@@ -43,7 +43,9 @@ const list = createRoute({
         .optional()
         .openapi({ description: 'With commas; case.* for all that begin so.' }),
       case: number.optional(),
-      bank: text.max(255).optional(),
+      bank: text.max(255).optional().openapi({
+        description: 'Its number, as entries have it (b5), or with bank:read its name.',
+      }),
       action: bigNumber.optional(),
       actor: text.min(1).max(63).optional(),
       since: givenTime.optional(),
@@ -110,9 +112,14 @@ const proof = createRoute({
 })
 
 export function addLedger(app: ApiApp, { db }: { db: Database }): void {
-  app.openapi(list, async (context) =>
-    context.json((await readPage(db, context.req.valid('query'))) as never, 200),
-  )
+  app.openapi(list, async (context) => {
+    const query = context.req.valid('query')
+    const isNumber = /^b\d+$/.test(query.bank ?? 'b0')
+    // Whether a name is refused would tell that there is such a bank.
+    if (!isNumber && !may(context.get('access'), 'bank:read'))
+      throw new Refusal(403, 'bank-number', 'Without bank:read, ask for a bank by its number: b5.')
+    return context.json((await readPage(db, query)) as never, 200)
+  })
   app.openapi(checkpoint, async (context) => {
     const head = await readHead(db)
     const newest = head && (await newestCheckpoint(db, { origin: head.log }))

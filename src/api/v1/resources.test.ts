@@ -250,6 +250,11 @@ test('a content comes in by signals or by a file, is disabled, enabled and remov
   const flat = { ...post, headers: { 'idempotency-key': 'content-2' } }
   const nothing = { signals: [{ type: 'sha256', value: '0'.repeat(64) }] }
   await ask(api, declared, path, 422, { ...flat, body: nothing })
+  const counted = await ask(api, declared, path, 403, {
+    ...{ key, method: 'post', headers: { 'idempotency-key': 'content-4' } },
+    body: { signals: [{ type: 'sha256', value: digestOfText('another') }], accounts: 7 },
+  })
+  assert.equal(counted['code'], 'person-needed')
   const file = await api.ask(`/api/v1${path}?note=a%20file`, {
     key,
     method: 'POST',
@@ -282,6 +287,11 @@ test('a content comes in by signals or by a file, is disabled, enabled and remov
   const refused = await ask(api, `${declared}/{id}`, one, 422, wrong)
   assert.match(refused['errors']?.[0]?.message ?? '', /disableUntil .*resume/)
   await ask(api, `${declared}/{id}`, one, 422, { ...change, body: {} })
+  const resume = { ...change, body: { resume: true } }
+  const held = await ask(api, `${declared}/{id}`, one, 403, resume)
+  assert.equal(held['code'], 'person-needed')
+  const person = await api.key(['bank:write'], { isPerson: true })
+  await ask(api, `${declared}/{id}`, one, 200, { ...resume, key: person })
   await ask(api, `${declared}/{id}`, `${path}/99999`, 404, change)
   const remove = { key, method: 'delete' as const }
   await ask(api, `${declared}/{id}`, one, 200, remove)
@@ -368,8 +378,19 @@ test('the ledger is read in pages by what entries say, and an entry proved under
   const cases = await ask(api, '/ledger', '/ledger?type=case.*&order=oldest', 200, { key })
   assert.ok((cases['entries'] as Body[]).every(({ type }) => String(type).startsWith('case.')))
   assert.ok((cases['entries'] as Body[]).length >= 2)
-  const ofBank = await ask(api, '/ledger', '/ledger?bank=KNOWN&type=decision', 200, { key })
-  assert.equal((ofBank['entries'] as Body[]).length, 2)
+  const named = await api.key(['ledger:read', 'bank:read'], { name: 'knows banks' })
+  for (const [bank, asker] of [
+    ['b1', key],
+    ['KNOWN', named],
+  ] as const) {
+    const path = `/ledger?bank=${bank}&type=decision`
+    const ofBank = await ask(api, '/ledger', path, 200, { key: asker })
+    assert.equal((ofBank['entries'] as Body[]).length, 2, bank)
+  }
+  for (const bank of ['KNOWN', 'NEVER_THERE']) {
+    const refused = await ask(api, '/ledger', `/ledger?bank=${bank}`, 403, { key })
+    assert.equal(refused['code'], 'bank-number', bank)
+  }
   const about = await ask(api, '/ledger', '/ledger?case=1&actor=system', 200, { key })
   assert.ok((about['entries'] as Body[]).length > 0)
   const shown = await ask(api, '/ledger/{seq}', '/ledger/0', 200, { key })
