@@ -3,13 +3,13 @@ import { RetryableError } from '../domain/errors.ts'
 
 export const turnLimits = { waiting: 8 } as const
 
-export type Turns = <T>(work: () => Promise<T>) => Promise<T>
+export type Turns = (<T>(work: () => Promise<T>) => Promise<T>) & { isFull: () => boolean }
 
 /** Throws RetryableError when too many wait already. */
 export function createTurns(): Turns {
   let last: Promise<unknown> = Promise.resolve()
   let waiting = 0
-  return async (work) => {
+  const take = async <T>(work: () => Promise<T>): Promise<T> => {
     if (waiting >= turnLimits.waiting) throw new RetryableError('too many heavy questions wait')
     waiting += 1
     const before = last
@@ -21,4 +21,5 @@ export function createTurns(): Turns {
       waiting -= 1
     }
   }
+  return Object.assign(take, { isFull: () => waiting >= turnLimits.waiting })
 }
