@@ -30,6 +30,8 @@ function memorySource() {
 const onError = (error: unknown) => assert.fail(String(error))
 const text = (value: Uint8Array | undefined) => new TextDecoder().decode(value)
 
+const mayGoOn = () => Promise.resolve(true)
+
 test('a reader that does not read is dropped, and holds no place any more', async () => {
   const { source, change } = memorySource()
   await using feed = createChangeFeed({
@@ -39,7 +41,7 @@ test('a reader that does not read is dropped, and holds no place any more', asyn
     times: { slowMs: 20, lookMs: 5 },
   })
   const dropped = Promise.withResolvers<void>()
-  const stream = await feed.stream({ after: 0, caller: 1, onDropped: dropped.resolve })
+  const stream = await feed.stream({ after: 0, caller: 1, mayGoOn, onDropped: dropped.resolve })
   assert.ok(stream instanceof ReadableStream)
   assert.equal(feed.streams(), 1)
   const reader = stream.getReader()
@@ -58,7 +60,12 @@ test('a reader that waits hears that we are there, then of the change, and in th
     onError,
     times: { heartbeatMs: 10, lookMs: 5 },
   })
-  const stream = await feed.stream({ after: undefined, caller: 1, onDropped: () => undefined })
+  const stream = await feed.stream({
+    after: undefined,
+    caller: 1,
+    mayGoOn,
+    onDropped: () => undefined,
+  })
   assert.ok(stream instanceof ReadableStream)
   const reader = stream.getReader()
   await reader.read()
@@ -82,7 +89,7 @@ test('a stream ends when it is old, so that its key is looked at again', async (
     onError,
     times: { streamMs: 1000, heartbeatMs: 5, lookMs: 5 },
   })
-  const stream = await feed.stream({ after: 0, caller: 1, onDropped: () => undefined })
+  const stream = await feed.stream({ after: 0, caller: 1, mayGoOn, onDropped: () => undefined })
   assert.ok(stream instanceof ReadableStream)
   const reader = stream.getReader()
   await reader.read()

@@ -1,8 +1,8 @@
 // Changes of blobs as pages and as streams, for an AppView that keeps its own copy.
 //
 // Promises: a stream gives every change after the number it begins at, in order, also what is written while it runs; it
-// holds one page in memory, and is ended when it is not read for `slowMs`, when it is `streamMs` old (its key is then
-// looked at again), and at our stop. Streams are bounded, and so are those of one caller. A crash ends streams; whoever
+// holds one page in memory, and is ended when it is not read for `slowMs`, when it is `streamMs` old, when its key opens
+// this no more, and at our stop. Streams are bounded, and so are those of one caller. A crash ends streams; whoever
 // comes back with the last number misses nothing.
 import type { Clock } from '../domain/ports.ts'
 import type { BlobChange, ChangePage } from '../steps/blob-changes.ts'
@@ -23,6 +23,8 @@ export type ChangeFeed = AsyncDisposable & {
   stream(options: {
     after: number | undefined
     caller: number
+    /** Asked before each text: its key may have been revoked. */
+    mayGoOn: () => Promise<boolean>
     onDropped: () => void
   }): Promise<ReadableStream<Uint8Array> | 'outdated' | 'too-many'>
   streams(): number
@@ -71,7 +73,7 @@ export function createChangeFeed(options: {
   return {
     page,
     streams: () => readers.size,
-    async stream({ after, caller, onDropped }) {
+    async stream({ after, caller, mayGoOn, onDropped }) {
       if (isFull(caller)) return 'too-many'
       const first = await page({ after, limit: changeFeedLimits.pageMax })
       if (first.kind === 'outdated') return 'outdated'
@@ -82,7 +84,7 @@ export function createChangeFeed(options: {
       const body = pullStream({
         times,
         reader,
-        next: nextOf({ source, reader, times, from, clock, untilMs }),
+        next: nextOf({ source, reader, times, from, mayGoOn, clock, untilMs }),
         onDropped,
         onError: options.onError,
         onEnd: () => readers.delete(reader),
@@ -108,6 +110,7 @@ function nextOf(options: {
   reader: Reader
   times: Times
   from: number
+  mayGoOn: () => Promise<boolean>
   clock: Clock
   untilMs: number
 }): () => Promise<string | undefined> {
@@ -125,7 +128,7 @@ function nextOf(options: {
       const woken = Promise.withResolvers<void>()
       reader.wake = woken.resolve
       const read = await source.read({ after, limit: changeFeedLimits.pageMax })
-      if (read.kind === 'outdated') return undefined
+      if (read.kind === 'outdated' || !(await options.mayGoOn())) return undefined
       const isPast = read.through > after
       after = read.through
       if (read.changes.length > 0) return read.changes.map(eventOf).join('')

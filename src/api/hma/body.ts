@@ -30,23 +30,33 @@ export function createBodyReader(
     async read(context, bytesMax, work) {
       const declared = Number(context.req.header('content-length') ?? bytesMax)
       if (!(declared <= bytesMax)) tooLarge()
-      if (inFlight + declared > inFlightBytesMax) refuseForNow('too many uploads at once')
-      inFlight += declared
+      // What came counts, not what is announced: who announces much and sends nothing keeps nobody out.
+      let held = 0
+      const hold = (size: number) => {
+        if (inFlight + size > inFlightBytesMax) refuseForNow('too many uploads at once')
+        inFlight += size
+        held += size
+      }
       try {
-        return await work(await readWhole(context, declared))
+        return await work(await readWhole(context, declared, hold))
       } finally {
-        inFlight -= declared
+        inFlight -= held
       }
     },
   }
 }
 
-async function readWhole(context: Context, bytesMax: number): Promise<Buffer<ArrayBuffer>> {
+async function readWhole(
+  context: Context,
+  bytesMax: number,
+  hold: (size: number) => void,
+): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of context.req.raw.body ?? []) {
     size += chunk.length
     if (size > bytesMax) tooLarge()
+    hold(chunk.length)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

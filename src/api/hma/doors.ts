@@ -56,7 +56,8 @@ export function doorWithoutKeys(config: HmaConfig, principal: number): Door {
   }
   return {
     guard: async (context, next) => {
-      if (isForwarded(context.req.header())) refuse(403, 'This listener answers nobody through a proxy.')
+      if (isForwarded(context.req.header()))
+        refuse(403, 'This listener answers nobody through a proxy.')
       if (isSentByAPage(context)) refuse(403, 'This listener answers no web pages.')
       if (!isSocket) {
         if (!networks.has(remoteAddress(context)))

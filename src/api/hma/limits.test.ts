@@ -29,6 +29,10 @@ test('holds only so many bytes of bodies at once', async () => {
     const answer = await app.request('/', { method: 'POST', body: 'x'.repeat(length), headers })
     return answer.text()
   }
+  // Announced and not sent: nothing is held.
+  const nothing = new ReadableStream<Uint8Array>()
+  const announced = { method: 'POST', body: nothing, duplex: 'half' as const }
+  void app.request('/', { ...announced, headers: { 'content-length': '80' } })
   const first = send(60)
   await entered.promise
   assert.equal(await send(50), 'busy')

@@ -4,6 +4,7 @@
 // Promises: values of signals come out of open banks that are not confidential, and only when asked for (promise 8). A file
 // is hashed in the sandbox and not kept.
 import { createRoute, z } from '@hono/zod-openapi'
+import type { Context, MiddlewareHandler } from 'hono'
 import { limitBody } from '../../http/limit-body.ts'
 import { listContents, sourceOf } from '../../banks/bank-contents.ts'
 import { bankNamed, parseSignal, removeContent, setContent } from '../../banks/bank-store.ts'
@@ -15,7 +16,9 @@ import { problem } from '../../http/problem.ts'
 import { admit, examine } from '../../roles/admit.ts'
 import type { Admitted } from '../../roles/admit.ts'
 import { needs } from '../access.ts'
+import type { ApiVariables } from '../access.ts'
 import { once, onceHeaders } from '../once.ts'
+import { createShares } from '../shares.ts'
 import { jsonBody } from './app.ts'
 import type { ApiApp } from './app.ts'
 import { bankName, findBank, personNeeded } from './bank-parts.ts'
@@ -34,8 +37,11 @@ import {
 } from './declare.ts'
 import { hashLimits } from './hash.ts'
 import { refusals } from './problem-schema.ts'
+import { refuseForNow } from './refuse.ts'
 
 const signalsMax = 100
+/** Each holds a whole file. */
+const fileShares = { atOnce: 4, perCaller: 2, waitMs: 10_000 }
 
 const contentSchema = z
   .object({
@@ -101,14 +107,7 @@ const add = (parts: BankParts) =>
       'Add a known item: its signals as JSON, or the file itself as application/octet-stream',
     description:
       'Compared with everything that was seen in the kept window: that takes a while. `accounts`: the number of accounts concerned, where it is asked for (409 with the code needs-count).',
-    middleware: [
-      needs('bank:write'),
-      limitBody({
-        maxSize: parts.config.blobBytesMax,
-        onError: (context) => problem(context, 413, { detail: 'The file is too large.' }),
-      }),
-      once(parts),
-    ] as const,
+    middleware: [needs('bank:write'), bodyInTurn(parts), once(parts)] as const,
     request: {
       params: named,
       headers: onceHeaders,
@@ -220,7 +219,7 @@ export function addBankContents(app: ApiApp, parts: BankParts): void {
     const { name } = context.req.valid('param')
     await findBank(db, name)
     const query = context.req.valid('query')
-    const type = (context.req.header('content-type') ?? '').split(';', 1)[0]?.trim()
+    const type = typeOf(context)
     const isJson = type === 'application/json'
     if (!isJson && type !== 'application/octet-stream')
       throw new Refusal(
@@ -267,6 +266,32 @@ export function addBankContents(app: ApiApp, parts: BankParts): void {
     await orRefuse(404, 'no-such-content', removed)
     return context.json({ bank: name, content, ...(source !== undefined && { source }) }, 200)
   })
+}
+
+/** Before the request is begun: what is refused here may be sent again as it is. */
+function bodyInTurn({ config, turns }: BankParts): MiddlewareHandler<ApiVariables> {
+  const shares = createShares(fileShares)
+  const small = jsonBody()
+  const large = limitBody({
+    maxSize: config.blobBytesMax,
+    onError: (context) => problem(context, 413, { detail: 'The file is too large.' }),
+  })
+  return async (context, next) => {
+    if (turns.isFull()) return refuseForNow(context, 'Too many contents wait. Ask again.')
+    if (typeOf(context) !== 'application/octet-stream') return small(context, next)
+    const { signal } = context.req.raw
+    const give = await shares.take(context.get('access').principal, signal)
+    if (give === undefined) return refuseForNow(context, 'Too many files wait. Ask again.')
+    try {
+      return await large(context, next)
+    } finally {
+      give()
+    }
+  }
+}
+
+function typeOf(context: Context): string {
+  return (context.req.header('content-type') ?? '').split(';', 1)[0]?.trim() ?? ''
 }
 
 type Given = {

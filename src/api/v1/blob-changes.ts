@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { HttpBindings } from '@hono/node-server'
 import { blobStates } from '../../cases/blob-states.ts'
 import { problem } from '../../http/problem.ts'
-import { needs } from '../access.ts'
+import { may, needs } from '../access.ts'
 import { changeBody, changeFeedLimits } from '../change-feed.ts'
 import type { ChangeFeed } from '../change-feed.ts'
 import { apiLimits } from './app.ts'
@@ -71,6 +71,10 @@ export function addBlobChanges(app: ApiApp, { feed }: { feed: ChangeFeed }): voi
     const stream = await feed.stream({
       after,
       caller: context.get('access').principal,
+      mayGoOn: async () => {
+        const access = await context.get('accessNow')()
+        return access !== undefined && may(access, 'blob:read')
+      },
       onDropped: () => bindings.outgoing.destroy(),
     })
     if (stream === 'outdated') return problem(context, 410, outdated)

@@ -5,7 +5,9 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { blobCidOf } from '../../domain/cid.ts'
 import { alice, bob } from '../../testing/world.ts'
+import { changeKey } from '../../cases/api-keys.ts'
 import { apiInTest } from '../api-in-test.ts'
+import { keyRingLimits } from '../key-ring.ts'
 import type { ApiInTest } from '../api-in-test.ts'
 import { checkAnswer } from '../openapi-check.ts'
 import { changeFeedLimits } from '../change-feed.ts'
@@ -222,15 +224,34 @@ test('a stream gives what was before and what comes, and goes on where Last-Even
   assert.equal((await open('?after=99999999')).status, 410)
 })
 
+test('a stream ends with the next change after its key is revoked', async (t) => {
+  const api = await apiInTest(t)
+  const key = await api.key(['blob:read'])
+  const headers = { accept: 'text/event-stream' }
+  const events = readEvents(await api.ask('/api/v1/blobs/changes?after=0', { key, headers }))
+  await settled(api, 'one', 'unscannable')
+  assert.equal((await events.next()).value?.change.cid, cidOf('one'))
+  const id = key.split('_')[1] ?? ''
+  const revoked = { op: 'revoke', id, principal: api.person, nowMs: Date.now() } as const
+  await changeKey(api.database.app, revoked)
+  await sleep(keyRingLimits.freshMs)
+  await settled(api, 'two', 'unscannable')
+  assert.equal((await events.next()).done, true)
+})
+
 test('one caller has so many streams, and those that went away make room', async (t) => {
   const api = await apiInTest(t)
   const key = await api.key(['blob:read'])
   const opened: AbortController[] = []
-  const open = () => {
+  // A response that nobody holds is collected, and its stream with it.
+  const kept: Response[] = []
+  const open = async () => {
     const stop = new AbortController()
     opened.push(stop)
     const headers = { accept: 'text/event-stream' }
-    return api.ask('/api/v1/blobs/changes', { key, headers, signal: stop.signal })
+    const answer = await api.ask('/api/v1/blobs/changes', { key, headers, signal: stop.signal })
+    kept.push(answer)
+    return answer
   }
   for (let n = 0; n < changeFeedLimits.streamsPerCaller; n += 1)
     assert.equal((await open()).status, 200)

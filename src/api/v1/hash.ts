@@ -5,12 +5,13 @@
 // too long hears 503. Assumes a decoder that outlives hostile pictures. A crash leaves nothing.
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { createSlots } from '../../blobs/slots.ts'
 import { contentReasons, pdqQualityMin } from '../../domain/blob.ts'
 import { blobCidOf } from '../../domain/cid.ts'
 import type { HashOutcome } from '../../domain/ports.ts'
 import { needs } from '../access.ts'
+import type { ApiVariables } from '../access.ts'
 import type { ApiParts } from '../open-apis.ts'
+import { createShares } from '../shares.ts'
 import type { ApiApp } from './app.ts'
 import { jsonBody } from './app.ts'
 import { fileOfForm } from './multipart.ts'
@@ -21,6 +22,8 @@ import { refuse, refuseForNow } from './refuse.ts'
 export const hashLimits = {
   /** Each holds a whole upload in memory. */
   atOnce: 8,
+  /** Who sends slowly keeps others waiting by these only. */
+  perCaller: 6,
   waitMs: 5_000,
   bodyMs: 30_000,
   fetchMs: 30_000,
@@ -105,16 +108,19 @@ const urlRoute = createRoute({
 
 export function addHashRoutes(app: ApiApp, { parts }: ApiParts): void {
   const { config, fetcher, hasher } = parts
-  const slots = createSlots(hashLimits.atOnce)
+  const shares = createShares(hashLimits)
 
-  const inTurn = async (context: Context, work: () => Promise<Response>): Promise<Response> => {
-    const { signal } = context.req.raw
-    if (!(await slots.take({ signal, waitMs: hashLimits.waitMs })))
+  const inTurn = async (
+    context: Context<ApiVariables>,
+    work: () => Promise<Response>,
+  ): Promise<Response> => {
+    const give = await shares.take(context.get('access').principal, context.req.raw.signal)
+    if (give === undefined)
       return refuseForNow(context, 'Too many pictures are being hashed. Ask again in a moment.')
     try {
       return await work()
     } finally {
-      slots.give()
+      give()
     }
   }
   const hash = async (context: Context, file: { bytes: Uint8Array; contentType?: string }) => {

@@ -5,11 +5,11 @@
 // between leaves matches recorded that nobody was told of.
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { createSlots } from '../../blobs/slots.ts'
 import { UsageError } from '../../domain/errors.ts'
 import { may, needs } from '../access.ts'
 import type { Access } from '../access.ts'
 import type { ApiParts } from '../open-apis.ts'
+import { createShares } from '../shares.ts'
 import type { ApiApp } from './app.ts'
 import { jsonBody } from './app.ts'
 import { answerItems, createAnswering, parseItem } from './match-answer.ts'
@@ -28,8 +28,9 @@ import { answerLines } from './match-stream.ts'
 import { refusals } from './problem-schema.ts'
 import { refuse, refuseForNow } from './refuse.ts'
 
-const streamsAtOnce = 8
-const streamWaitMs = 5_000
+/** A stream may last an hour, and a batch holds some 15 MB while it is answered. */
+const streamShares = { atOnce: 8, perCaller: 4, waitMs: 5_000 }
+const batchShares = { atOnce: 8, perCaller: 4, waitMs: 10_000 }
 
 const matchRoute = createRoute({
   method: 'post',
@@ -111,7 +112,8 @@ export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void 
       throw error
     }
   }
-  const streams = createSlots(streamsAtOnce)
+  const streams = createShares(streamShares)
+  const batches = createShares(batchShares)
   const bounded = jsonBody(matchLimits.batchBytesMax)
 
   app.openapi(matchRoute, async (context) => {
@@ -129,8 +131,19 @@ export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void 
   // Before the schemas: a stream is not read by them, and what is neither is not read at all.
   app.use('/match/batch', async (context, next) => {
     const type = typeOf(context)
-    if (context.req.method !== 'POST' || type === 'application/x-ndjson') return next()
-    if (type === 'application/json') return bounded(context, next)
+    const isOurs = context.req.method === 'POST' && may(context.get('access'), 'match:read')
+    if (!isOurs || type === 'application/x-ndjson') return next()
+    if (type === 'application/json') {
+      const { principal } = context.get('access')
+      const give = await batches.take(principal, context.req.raw.signal)
+      if (give === undefined)
+        return refuseForNow(context, 'Too many batches are open. Ask again in a moment.')
+      try {
+        return await bounded(context, next)
+      } finally {
+        give()
+      }
+    }
     return refuse(context, 415, 'Send application/json or application/x-ndjson.')
   })
   app.openapi(batchRoute, async (context) => {
@@ -141,12 +154,13 @@ export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void 
       const asked = { threshold, banks: banks?.split(',') }
       frameFor(access, bankBook.banks(), asked)
       const { raw } = context.req
-      if (!(await streams.take({ signal: raw.signal, waitMs: streamWaitMs })))
+      const give = await streams.take(access.principal, raw.signal)
+      if (give === undefined)
         return refuseForNow(context, 'Too many streams are open. Ask again in a moment.')
       return answerLines(raw, {
         answering,
         callerNow: async () => callerOf(await context.get('accessNow')(), asked),
-        onEnd: () => streams.give(),
+        onEnd: give,
         onError: (error) => onError(error, context.get('requestId')),
       }) as never
     }
