@@ -48,6 +48,7 @@ const v1: Record<string, Needed> = {
   'get /ledger/{seq}': [['ledger:read']],
   'get /ledger/{seq}/proof': [['ledger:read']],
   'get /explain/blobs/{did}/{cid}': [['case:read'], ['bank:read'], ['match:distance']],
+  'get /explain/contents/{id}': [['case:read'], ['bank:read'], ['match:distance']],
 }
 
 const reads: Needed = [['bank:read']]

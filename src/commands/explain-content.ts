@@ -1,12 +1,7 @@
 // explain --content: what a bank content is, what it matched in 30 days, what came of it, and other distances.
-import { bankOfHistory } from '../banks/bank-store.ts'
-import { actionsCaused, contentFacts, matchBands } from '../cases/explain-content.ts'
 import type { CausedActions, ContentFacts, MatchBand } from '../cases/explain-content.ts'
-import { distanceTable } from '../roles/distance-table.ts'
 import type { DistanceRow } from '../roles/distance-table.ts'
-import { windowStart } from '../roles/seen-window.ts'
-import { recordExplained } from '../steps/explain.ts'
-import { isClosed } from './explain-bits.ts'
+import { contentStoryForMachines, explainContent } from '../roles/explain-content.ts'
 import type { ExplainOptions } from './explain.ts'
 import type { Io } from './io.ts'
 import { printFacts, printJson, printSection, printTable, shortTime } from './output.ts'
@@ -14,39 +9,26 @@ import { parseWhole } from './parse.ts'
 import { scanProgress } from './scan-progress.ts'
 import { withSession } from './session.ts'
 
-const daysBack = 30
-
-export async function explainContent(io: Io, text: string, options: ExplainOptions): Promise<void> {
+export async function runExplainContent(
+  io: Io,
+  text: string,
+  options: ExplainOptions,
+): Promise<void> {
   const content = parseWhole(text, 'a content number', { min: 1, max: 2_147_483_647 })
   await withSession(io, async ({ db, config, nowMs, principal }) => {
-    const facts = await contentFacts(db, content)
-    const bank = await bankOfHistory(db, facts.bank)
-    if (isClosed(bank)) {
-      const asked = { principal: await principal(), contents: [content], nowMs: nowMs() }
-      await recordExplained(db, asked)
-    }
-    const days = Math.min(daysBack, config.keepDays)
-    const since = windowStart(days, nowMs())
-    const matched = await matchBands(db, content, since)
-    const actions = await actionsCaused(db, content, since)
-    const own = bank.policy.pdqDistanceMax
-    const distances = await distanceTable({
-      db,
-      content,
-      own,
-      since,
+    const story = await explainContent(db, {
+      ...{ content, principal, keepDays: config.keepDays, nowMs: nowMs() },
       onProgress: scanProgress(io, 'blobs compared'),
       signal: io.stop,
     })
-    const found: Found = { days, own, matched, actions, distances }
     if (options.json === true) {
-      const { class: bankClass, mode } = bank
-      const what = { ...facts, class: bankClass, mode, distance: own, since }
-      printJson(io, { ...what, matched, actions, distances })
-    } else {
-      printContent(io, facts, `${bank.mode}, ${bank.class}, PDQ distance up to ${own}`)
-      printFound(io, found)
+      printJson(io, contentStoryForMachines(story))
+      return
     }
+    const { facts, bank } = story
+    const own = bank.policy.pdqDistanceMax
+    printContent(io, facts, `${bank.mode}, ${bank.class}, PDQ distance up to ${own}`)
+    printFound(io, { ...story, own })
   })
 }
 

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { UsageError } from '../domain/errors.ts'
 import { explainBlobs } from './explain-blob.ts'
-import { explainContent } from './explain-content.ts'
+import { runExplainContent } from './explain-content.ts'
 import { explainPair } from './explain-pair.ts'
 import type { Io } from './io.ts'
 import { withExamples } from './examples.ts'
@@ -63,7 +63,7 @@ async function run(io: Io, options: ExplainOptions): Promise<void> {
       throw new UsageError('--pair takes two things: files, hex signals or blob CIDs')
     await explainPair(io, [a, b], options)
   } else if (content !== undefined) {
-    await explainContent(io, content, options)
+    await runExplainContent(io, content, options)
   } else {
     await explainBlobs(io, options)
   }

@@ -1,6 +1,7 @@
 // Why something matched or did not, and what followed: every gate of a blob in an account, and what the banks of now would
 // say. It names banks, so it needs bank:read; a question about a restricted bank is counted and entered.
 import { createRoute, z } from '@hono/zod-openapi'
+import { contentFacts } from '../../cases/explain-content.ts'
 import { accountOf } from '../../cases/case-file.ts'
 import type { Config } from '../../config.ts'
 import type { Database } from '../../db/client.ts'
@@ -9,6 +10,7 @@ import type { Clock } from '../../domain/ports.ts'
 import { matchNow } from '../../roles/banks-now.ts'
 import { judgeStory, readStory, signalsOfStory } from '../../roles/explain-blob.ts'
 import type { BlobStory } from '../../roles/explain-blob.ts'
+import { contentStoryForMachines, explainContent } from '../../roles/explain-content.ts'
 import type { Situation } from '../../roles/explain-now.ts'
 import { storyForMachines } from '../../roles/story-for-machines.ts'
 import { recordExplained } from '../../steps/explain.ts'
@@ -18,7 +20,7 @@ import type { Turns } from '../turns.ts'
 import type { ApiApp } from './app.ts'
 import { cidPattern, didPattern, digestOfCid } from './blob-names.ts'
 import { blobStateSchema } from './blobs.ts'
-import { body, orRefuse, Refusal } from './declare.ts'
+import { body, number, orRefuse, Refusal } from './declare.ts'
 import { refusals } from './problem-schema.ts'
 
 export type ExplainParts = {
@@ -57,7 +59,47 @@ const route = createRoute({
   responses: { 200: body('The story.', storySchema), ...refusals(404, 409, 422, 503) },
 })
 
+const contentSchema = z
+  .object({
+    id: z.int(),
+    bank: z.string(),
+    class: z.string(),
+    mode: z.string(),
+    distance: z.int().openapi({ description: "The bank's PDQ distance." }),
+    since: z.iso.datetime(),
+    matched: z.array(any),
+    actions: z.array(any),
+    distances: z.array(any).openapi({ description: 'What another distance would have matched.' }),
+  })
+  .catchall(z.unknown())
+  .openapi('ContentStory')
+
+const contentRoute = createRoute({
+  method: 'get',
+  path: '/explain/contents/{id}',
+  tags: ['Explain'],
+  summary: 'What this content matched, what came of it, and what another distance would match',
+  middleware: [needs('case:read'), needs('bank:read'), needs('match:distance')] as const,
+  request: { params: z.object({ id: number }) },
+  responses: { 200: body('The story.', contentSchema), ...refusals(404, 409, 422, 503) },
+})
+
 export function addExplain(app: ApiApp, parts: ExplainParts): void {
+  const { db, clock, config } = parts
+  app.openapi(contentRoute, async (context) => {
+    const { id: content } = context.req.valid('param')
+    await orRefuse(404, 'no-such-content', contentFacts(db, content))
+    const { principal } = context.get('access')
+    const asked = parts.turns(() =>
+      explainContent(db, {
+        ...{ content, keepDays: config.keepDays, nowMs: clock() },
+        principal: async () => principal,
+        signal: context.req.raw.signal,
+      }),
+    )
+    const story = await orRefuse(409, 'asked-too-often', asked)
+    return context.json(contentStoryForMachines(story) as never, 200)
+  })
   app.openapi(route, async (context) => {
     const { did, cid } = context.req.valid('param')
     const digest = digestOfCid(cid)

@@ -428,6 +428,25 @@ test('a blob is explained in an account: only there what was decided; a restrict
   await ask(api, declared, elsewhere, 403, { key: less })
 })
 
+test('a content is explained by what it matched and caused; one of a restricted bank is counted and entered', async (t) => {
+  const api = await seeded(t)
+  const key = await api.key(['case:read', 'bank:read', 'match:distance'])
+  const declared = '/explain/contents/{id}'
+  const [content] = await api.database.app<{ id: number }[]>`
+    select c.id from bank_content c join bank b on b.id = c.bank where b.class = 'restricted' order by c.id limit 1`
+  const path = `/explain/contents/${content?.id}`
+  const story = await ask(api, declared, path, 200, { key })
+  assert.ok((story['matched'] as Body[]).some(({ blobs }) => blobs === 1))
+  assert.equal(story['class'], 'restricted')
+  const [asked] = await api.database.app<{ n: number }[]>`select count(*) as n from explained`
+  assert.equal(asked?.n, 1)
+  assert.equal(
+    (await ask(api, declared, '/explain/contents/99999', 404, { key }))['code'],
+    'no-such-content',
+  )
+  await ask(api, declared, '/explain/contents/0', 422, { key })
+})
+
 test('every route is in the document, and asks for one of its scopes', async (t) => {
   const api = await seeded(t)
   const scopes: Record<string, KeyScope[]> = {
