@@ -49,6 +49,8 @@ const v1: Record<string, Needed> = {
   'get /ledger/{seq}/proof': [['ledger:read']],
   'get /explain/blobs/{did}/{cid}': [['case:read'], ['bank:read'], ['match:distance']],
   'get /explain/contents/{id}': [['case:read'], ['bank:read'], ['match:distance']],
+  'get /explain/cases/{id}': [['case:read'], ['bank:read'], ['match:distance']],
+  'get /explain/pair': [['case:read'], ['bank:read'], ['match:distance']],
 }
 
 const reads: Needed = [['bank:read']]

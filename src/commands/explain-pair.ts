@@ -2,33 +2,18 @@
 import { bankNamed, listBanks } from '../banks/bank-store.ts'
 import { matchFacts } from '../cases/explain-blob.ts'
 import type { Database } from '../db/client.ts'
-import { policyDefaults } from '../domain/bank.ts'
-import type { Bank } from '../domain/bank.ts'
 import { pdqQualityMin, signalTypes } from '../domain/blob.ts'
-import type { SignalType } from '../domain/blob.ts'
 import { UsageError } from '../domain/errors.ts'
 import { isPerceptual } from '../domain/signal-kind.ts'
-import type { Variant } from '../domain/variant.ts'
-import { maxOf } from '../roles/explain-now.ts'
-import { pdqDistance } from '../signals/pdq/distance.ts'
+import { distancesOf, thresholdsFor } from '../roles/compare-pair.ts'
+import type { Comparable, PairDistance } from '../roles/compare-pair.ts'
 import { readComparables } from './comparable.ts'
-import type { Comparable } from './comparable.ts'
 import { bitPicture, isClosed } from './explain-bits.ts'
 import type { ExplainOptions } from './explain.ts'
 import type { Io } from './io.ts'
 import { printJson, printTable } from './output.ts'
 import { parseOneOf } from './parse.ts'
 import { withSession } from './session.ts'
-
-type Distance = {
-  type: SignalType
-  /** Bits; of digests 0 when they are equal, null when they are not. */
-  distance: number | null
-  /** What is done to the first of the two to bring it nearest to the second. */
-  variant?: Variant
-  hashes?: [string, string]
-}
-type Threshold = { bank: string; type: SignalType; permitted: number; matches: boolean }
 
 export async function explainPair(
   io: Io,
@@ -89,44 +74,6 @@ export async function explainPair(
   })
 }
 
-function distancesOf({ signals: a }: Comparable, { signals: b }: Comparable): Distance[] {
-  const distances: Distance[] = []
-  for (const type of ['sha256', 'md5', 'sha1'] as const) {
-    if (a[type] && b[type]) distances.push({ type, distance: a[type] === b[type] ? 0 : null })
-  }
-  if (a.clip !== undefined && b.clip !== undefined)
-    distances.push({ type: 'clip', distance: clipDistance(a.clip, b.clip) })
-  const second = b.pdq
-  if (a.pdq === undefined || second === undefined) return distances
-  const first = [{ variant: 'original' as const, ...a.pdq }, ...(a.variants ?? [])]
-  const [nearest] = first
-    .filter(({ quality }) => quality >= pdqQualityMin && second.quality >= pdqQualityMin)
-    .map(({ variant, hash }) => ({ variant, hash, distance: pdqDistance(hash, second.hash) }))
-    .toSorted((x, y) => x.distance - y.distance)
-  if (nearest === undefined) return distances
-  const { variant, hash, distance } = nearest
-  return [...distances, { type: 'pdq', distance, variant, hashes: [hash, second.hash] }]
-}
-
-function clipDistance(a: string, b: string): number {
-  const halves = [0, 64].map((at) => pdqDistance(a.slice(at, at + 64), b.slice(at, at + 64)))
-  return halves.reduce((sum, half) => sum + half, 0)
-}
-
-/** Without a bank the default distance tells. */
-function thresholdsFor({ type, distance }: Distance, banks: readonly Bank[]): Threshold[] {
-  const usual = type === 'clip' ? policyDefaults.clipDistanceMax : policyDefaults.pdqDistanceMax
-  const rows =
-    banks.length === 0
-      ? [{ bank: '(the default)', permitted: isPerceptual(type) ? usual : 0 }]
-      : banks.map((bank) => ({ bank: bank.name, permitted: maxOf(type, bank) ?? 0 }))
-  return rows.map((row) => ({
-    ...row,
-    type,
-    matches: distance !== null && distance <= row.permitted,
-  }))
-}
-
 /** Why a type that one might expect is missing. */
 function whyLess({ signals, unscannable, cid }: Comparable): string | undefined {
   if (unscannable !== undefined) return `not compared in full (${unscannable})`
@@ -141,7 +88,7 @@ function whyLess({ signals, unscannable, cid }: Comparable): string | undefined 
 async function bitsOf(
   db: Database,
   pair: [Comparable, Comparable],
-  distances: Distance[],
+  distances: PairDistance[],
 ): Promise<string[] | undefined> {
   for (const { cid, what } of pair) {
     if (cid === undefined) continue

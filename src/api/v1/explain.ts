@@ -2,11 +2,16 @@
 // say. It names banks, so it needs bank:read; a question about a restricted bank is counted and entered.
 import { createRoute, z } from '@hono/zod-openapi'
 import { contentFacts } from '../../cases/explain-content.ts'
-import { accountOf } from '../../cases/case-file.ts'
+import { bankNamed, listBanks } from '../../banks/bank-store.ts'
+import { accountOf, caseHead } from '../../cases/case-file.ts'
+import { caseCids } from '../../cases/explain-blob.ts'
 import type { Config } from '../../config.ts'
 import type { Database } from '../../db/client.ts'
+import { bankNameCharsMax } from '../../domain/bank.ts'
+import { signalTypes } from '../../domain/blob.ts'
 import type { Hex } from '../../domain/blob.ts'
 import type { Clock } from '../../domain/ports.ts'
+import { comparableOf, distancesOf, thresholdsFor } from '../../roles/compare-pair.ts'
 import { matchNow } from '../../roles/banks-now.ts'
 import { judgeStory, readStory, signalsOfStory } from '../../roles/explain-blob.ts'
 import type { BlobStory } from '../../roles/explain-blob.ts'
@@ -20,7 +25,7 @@ import type { Turns } from '../turns.ts'
 import type { ApiApp } from './app.ts'
 import { cidPattern, didPattern, digestOfCid } from './blob-names.ts'
 import { blobStateSchema } from './blobs.ts'
-import { body, number, orRefuse, Refusal } from './declare.ts'
+import { body, cursor, number, orRefuse, pageQuery, Refusal, text } from './declare.ts'
 import { refusals } from './problem-schema.ts'
 
 export type ExplainParts = {
@@ -30,6 +35,9 @@ export type ExplainParts = {
   view: BlobView
   turns: Turns
 }
+
+/** Each is compared with every signal of every bank. */
+const blobsMax = 20
 
 const any = z.record(z.string(), z.unknown())
 const storySchema = z
@@ -84,6 +92,51 @@ const contentRoute = createRoute({
   responses: { 200: body('The story.', contentSchema), ...refusals(404, 409, 422, 503) },
 })
 
+const caseRoute = createRoute({
+  method: 'get',
+  path: '/explain/cases/{id}',
+  tags: ['Explain'],
+  summary: 'The blobs of a case, gate by gate, and what the banks of now say',
+  middleware: [needs('case:read'), needs('bank:read'), needs('match:distance')] as const,
+  request: {
+    params: z.object({ id: number }),
+    query: pageQuery.extend({ limit: z.coerce.number().int().min(1).max(blobsMax).default(5) }),
+  },
+  responses: {
+    200: body(
+      'A page of stories.',
+      z.object({ blobs: z.array(z.record(z.string(), z.unknown())), cursor }),
+    ),
+    ...refusals(404, 409, 422, 503),
+  },
+})
+
+const pairRoute = createRoute({
+  method: 'get',
+  path: '/explain/pair',
+  tags: ['Explain'],
+  summary: 'How far two signals or blobs are apart, and for which banks that is near enough',
+  middleware: [needs('case:read'), needs('bank:read'), needs('match:distance')] as const,
+  request: {
+    query: z.object({
+      a: text.max(256).openapi({ description: 'A signal in hex or a blob CID, as it is seen.' }),
+      b: text.max(256).openapi({ description: 'The same, as it is banked.' }),
+      type: z.enum(signalTypes).optional(),
+      bank: text.max(bankNameCharsMax).optional(),
+    }),
+  },
+  responses: {
+    200: body(
+      'Each type that both have.',
+      z.object({
+        distances: z.array(any),
+        thresholds: z.array(any).openapi({ description: 'Of each bank.' }),
+      }),
+    ),
+    ...refusals(404, 422, 503),
+  },
+})
+
 export function addExplain(app: ApiApp, parts: ExplainParts): void {
   const { db, clock, config } = parts
   app.openapi(contentRoute, async (context) => {
@@ -100,6 +153,35 @@ export function addExplain(app: ApiApp, parts: ExplainParts): void {
     const story = await orRefuse(409, 'asked-too-often', asked)
     return context.json(contentStoryForMachines(story) as never, 200)
   })
+  app.openapi(caseRoute, async (context) => {
+    const { id } = context.req.valid('param')
+    const { limit, cursor: offset = 0 } = context.req.valid('query')
+    await orRefuse(404, 'no-such-case', caseHead(db, id))
+    const read = await caseCids(db, id, { limit: limit + 1, offset })
+    const { principal } = context.get('access')
+    const blobs = await parts.turns(async () => {
+      const stories: BlobStory[] = []
+      for (const cid of read.slice(0, limit)) stories.push(await readStory(db, cid))
+      return tell(parts, stories, principal)
+    })
+    const next = read.length > limit ? { cursor: String(offset + limit) } : {}
+    return context.json({ blobs, ...next } as never, 200)
+  })
+  app.openapi(pairRoute, async (context) => {
+    const { a, b, type, bank } = context.req.valid('query')
+    const banks =
+      bank === undefined
+        ? await listBanks(db)
+        : [await orRefuse(404, 'no-such-bank', bankNamed(db, bank))]
+    const distances = distancesOf(await comparableOf(db, a, type), await comparableOf(db, b, type))
+    const thresholds = distances.flatMap((one) => thresholdsFor(one, banks))
+    // Without the hashes themselves.
+    const shown = distances.map(({ type, distance, variant }) => ({
+      ...{ type, distance },
+      ...(variant && { variant }),
+    }))
+    return context.json({ distances: shown, thresholds } as never, 200)
+  })
   app.openapi(route, async (context) => {
     const { did, cid } = context.req.valid('param')
     const digest = digestOfCid(cid)
@@ -114,17 +196,29 @@ export function addExplain(app: ApiApp, parts: ExplainParts): void {
 }
 
 async function explain(
-  { db, clock, config }: ExplainParts,
+  parts: ExplainParts,
   { did, digest, principal }: { did: string; digest: Hex; principal: number },
 ): Promise<object> {
-  const account = await accountOf(db, did)
-  const story = ofAccount(await readStory(db, digest), account?.id)
+  const account = await accountOf(parts.db, did)
+  const story = ofAccount(await readStory(parts.db, digest), account?.id)
   if (story.scan === undefined && story.seen.sightings === 0 && story.openScan === undefined)
     throw new Refusal(404, 'nothing-known', 'Nothing is known about this blob.')
+  const [told] = await tell(parts, [story], principal)
+  if (told === undefined) throw new TypeError('one story is told')
+  return told
+}
+
+async function tell(
+  { db, clock, config }: ExplainParts,
+  stories: readonly BlobStory[],
+  principal: number,
+): Promise<object[]> {
   const nowMs = clock()
-  const now = await matchNow({ db, blobs: [signalsOfStory(story)], nowMs })
+  const now = await matchNow({ db, blobs: stories.map(signalsOfStory), nowMs })
   const restricted = [
-    ...story.matches.filter((one) => one.class === 'restricted' || one.confidential),
+    ...stories
+      .flatMap(({ matches }) => matches)
+      .filter((one) => one.class === 'restricted' || one.confidential),
     ...now.matches.flat().flatMap(({ bankId, contentId }) => {
       const bank = now.banks.get(bankId)
       return bank?.class === 'restricted' || bank?.confidential === true
@@ -140,8 +234,12 @@ async function explain(
     canPreserve: config.evidence !== undefined,
     administered: config.pds !== undefined,
   }
-  const judged = await judgeStory(db, story, { now, at: 0, situation, nowMs })
-  return storyForMachines({ story, now: judged, bits: new Map() })
+  const told: object[] = []
+  for (const [at, story] of stories.entries()) {
+    const judged = await judgeStory(db, story, { now, at, situation, nowMs })
+    told.push(storyForMachines({ story, now: judged, bits: new Map() }))
+  }
+  return told
 }
 
 /** What was decided and done in this account; what is known of the bytes is the same everywhere. */

@@ -447,6 +447,32 @@ test('a content is explained by what it matched and caused; one of a restricted 
   await ask(api, declared, '/explain/contents/0', 422, { key })
 })
 
+test('the blobs of a case are explained in pages, and two hashes by how far they are apart', async (t) => {
+  const api = await seeded(t)
+  const key = await api.key(['case:read', 'bank:read', 'match:distance'])
+  const [known] = await api.database.app<
+    { id: number }[]
+  >`select id from case_file order by id limit 1`
+  const path = `/explain/cases/${known?.id}`
+  const page = await ask(api, '/explain/cases/{id}', `${path}?limit=1`, 200, { key })
+  assert.equal((page['blobs'] as Body[])[0]?.['cid'], cidOfText('bad'))
+  assert.equal(page['cursor'], undefined)
+  await ask(api, '/explain/cases/{id}', '/explain/cases/99999', 404, { key })
+  const near = `${'f'.repeat(63)}e`
+  const pair = `/explain/pair?type=pdq&a=${'f'.repeat(64)}&b=${near}`
+  const { distances, thresholds } = await ask(api, '/explain/pair', pair, 200, { key })
+  assert.equal((distances as Body[])[0]?.['distance'], 1)
+  assert.deepEqual(
+    (thresholds as Body[]).map(({ bank, matches }) => [bank, matches]),
+    [
+      ['KNOWN', true],
+      ['SPAM', true],
+    ],
+  )
+  await ask(api, '/explain/pair', '/explain/pair?a=x&b=y', 422, { key })
+  await ask(api, '/explain/pair', `${pair}&bank=NOBODY`, 404, { key })
+})
+
 test('every route is in the document, and asks for one of its scopes', async (t) => {
   const api = await seeded(t)
   const scopes: Record<string, KeyScope[]> = {

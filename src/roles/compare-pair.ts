@@ -1,0 +1,111 @@
+// How far two things are apart, by type and variant, and for which banks that is near enough. The first is looked at turned,
+// mirrored and trimmed where that is known, as a scan looks at it; the second is taken as it is, as a bank has it.
+import { storedScan } from '../cases/explain-blob.ts'
+import type { Database } from '../db/client.ts'
+import { policyDefaults } from '../domain/bank.ts'
+import type { Bank } from '../domain/bank.ts'
+import { pdqQualityMin, signalDigits } from '../domain/blob.ts'
+import type { Signals, SignalType } from '../domain/blob.ts'
+import { blobDigest } from '../domain/cid.ts'
+import { UsageError } from '../domain/errors.ts'
+import { isPerceptual } from '../domain/signal-kind.ts'
+import { signalsOf } from '../domain/stored-signals.ts'
+import type { Variant } from '../domain/variant.ts'
+import { pdqDistance } from '../signals/pdq/distance.ts'
+import { maxOf } from './explain-now.ts'
+
+/** A signal of another type has no sha256: it is the empty text there. */
+export type Comparable = { what: string; signals: Signals; unscannable?: string; cid?: string }
+
+export type PairDistance = {
+  type: SignalType
+  /** Bits; of digests 0 when they are equal, null when they are not. */
+  distance: number | null
+  /** What is done to the first of the two to bring it nearest to the second. */
+  variant?: Variant
+  hashes?: [string, string]
+}
+
+export type PairThreshold = { bank: string; type: SignalType; permitted: number; matches: boolean }
+
+/** A blob CID or a signal in hex. A stored blob has all that its scan computed; another one only its name. */
+export async function comparableOf(
+  db: Database,
+  what: string,
+  type: SignalType | undefined,
+): Promise<Comparable> {
+  const cid = blobDigest(what)
+  if (cid === undefined) return ofHex(what, type)
+  const scan = await storedScan(db, cid)
+  return { what, cid, signals: scan === undefined ? { sha256: cid } : signalsOf(cid, scan.signals) }
+}
+
+export function distancesOf(
+  { signals: a }: Comparable,
+  { signals: b }: Comparable,
+): PairDistance[] {
+  const distances: PairDistance[] = []
+  for (const type of ['sha256', 'md5', 'sha1'] as const) {
+    if (a[type] && b[type]) distances.push({ type, distance: a[type] === b[type] ? 0 : null })
+  }
+  if (a.clip !== undefined && b.clip !== undefined)
+    distances.push({ type: 'clip', distance: clipDistance(a.clip, b.clip) })
+  const second = b.pdq
+  if (a.pdq === undefined || second === undefined) return distances
+  const first = [{ variant: 'original' as const, ...a.pdq }, ...(a.variants ?? [])]
+  const [nearest] = first
+    .filter(({ quality }) => quality >= pdqQualityMin && second.quality >= pdqQualityMin)
+    .map(({ variant, hash }) => ({ variant, hash, distance: pdqDistance(hash, second.hash) }))
+    .toSorted((x, y) => x.distance - y.distance)
+  if (nearest === undefined) return distances
+  const { variant, hash, distance } = nearest
+  return [...distances, { type: 'pdq', distance, variant, hashes: [hash, second.hash] }]
+}
+
+function clipDistance(a: string, b: string): number {
+  const halves = [0, 64].map((at) => pdqDistance(a.slice(at, at + 64), b.slice(at, at + 64)))
+  return halves.reduce((sum, half) => sum + half, 0)
+}
+
+/** Without a bank the default distance tells. */
+export function thresholdsFor(
+  { type, distance }: PairDistance,
+  banks: readonly Bank[],
+): PairThreshold[] {
+  const usual = type === 'clip' ? policyDefaults.clipDistanceMax : policyDefaults.pdqDistanceMax
+  const rows =
+    banks.length === 0
+      ? [{ bank: '(the default)', permitted: isPerceptual(type) ? usual : 0 }]
+      : banks.map((bank) => ({ bank: bank.name, permitted: maxOf(type, bank) ?? 0 }))
+  return rows.map((row) => ({
+    ...row,
+    type,
+    matches: distance !== null && distance <= row.permitted,
+  }))
+}
+
+/** 64 digits may be a sha256 or a PDQ hash: both, unless `type` says which. Turns of a PDQ hash are looked at too. */
+function ofHex(what: string, type: SignalType | undefined): Comparable {
+  const value = what.toLowerCase()
+  const fits = (one: SignalType) =>
+    (type === undefined || type === one) && value.length === signalDigits[one]
+  const types = (Object.keys(signalDigits) as SignalType[]).filter(fits)
+  if (!/^[0-9a-f]+$/.test(value) || types.length === 0) {
+    const wanted = type === undefined ? '' : ` of type ${type}`
+    throw new UsageError(`${what} is no signal${wanted} in hex and no blob CID`)
+  }
+  const stored = {
+    pdq: fits('pdq') ? value : null,
+    quality: 100,
+    md5: fits('md5') ? value : null,
+    sha1: fits('sha1') ? value : null,
+    variants: [],
+  }
+  return {
+    what,
+    signals: {
+      ...signalsOf(fits('sha256') ? value : '', stored),
+      ...(fits('clip') && { clip: value }),
+    },
+  }
+}
