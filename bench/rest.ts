@@ -21,7 +21,7 @@ const sizes = {
 /** Half of them are known. */
 const pairs = 100_000
 /** Enough for the throughput; and few enough that the latency is not that of a queue. */
-const connections = { throughput: 64, latency: 8 } as const
+const connections = { throughput: 64, latency: 4 } as const
 /** Every so many known blobs have a case. */
 const blobsPerCase = 100
 
