@@ -15,20 +15,22 @@ export type IndexSlot = AsyncDisposable & {
 
 export function createIndexSlot(): IndexSlot {
   let current: InUse | undefined
+  const lookUp = async <Answer>(lookup: (index: BankIndex) => Promise<Answer>): Promise<Answer> => {
+    const used = current
+    if (used === undefined) throw new RetryableError('the bank index is not loaded')
+    used.lookups += 1
+    try {
+      return await lookup(used.index)
+    } finally {
+      used.lookups -= 1
+      if (used.lookups === 0) used.idle?.()
+    }
+  }
   return {
     matcher: {
       generation: () => current?.index.generation() ?? 0,
-      async match(signals, options) {
-        const used = current
-        if (used === undefined) throw new RetryableError('the bank index is not loaded')
-        used.lookups += 1
-        try {
-          return await used.index.match(signals, options)
-        } finally {
-          used.lookups -= 1
-          if (used.lookups === 0) used.idle?.()
-        }
-      },
+      match: (signals, options) => lookUp((index) => index.match(signals, options)),
+      matchMany: (many, options) => lookUp((index) => index.matchMany(many, options)),
     },
     index: () => current?.index,
     async replace(index) {

@@ -77,6 +77,11 @@ export type Matcher = {
   /** The bank change that the index includes; compare with the database's to know whether it is stale. */
   generation(): number
   match(signals: Signals, options?: MatchOptions): Promise<{ matches: Match[]; generation: number }>
+  /** As `match` of each, in their order, and of one generation: sooner than one after the other. */
+  matchMany(
+    many: readonly Signals[],
+    options?: MatchOptions,
+  ): Promise<{ matches: Match[][]; generation: number }>
 }
 
 /** What the PDS says about a subject; `ref` is the free text of whoever took it down. */

@@ -1,4 +1,4 @@
-// What is asked of the parts for one lookup, and what is made of their answers: pure.
+// What is asked of the parts for a lookup, and what is made of their answers.
 import { pdqQualityMin } from '../domain/blob.ts'
 import type { Signals, SignalType } from '../domain/blob.ts'
 import type { Match } from '../domain/bank.ts'
@@ -6,7 +6,7 @@ import type { MatchOptions } from '../domain/ports.ts'
 import type { IndexState } from '../domain/signal-batch.ts'
 import { variants } from '../domain/variant.ts'
 import type { Variant } from '../domain/variant.ts'
-import type { RowHit } from './index-part.ts'
+import type { IndexPart, RowHit } from './index-part.ts'
 
 /** One search of one part. `looks[i]` is how the picture was looked at for query i, plainest first. */
 export type Search = { type: SignalType; queries: Uint8Array; radius: number; looks: Variant[] }
@@ -47,6 +47,30 @@ export function searchesOf(
   return searches
 }
 
+export type Found = { search: Search; hits: RowHit[] }
+
+/** For each list what its searches find. They are of one state and one choice, so those of a type have one radius and are made as one. */
+export async function searchTogether(
+  many: readonly Search[][],
+  parts: Readonly<Record<SignalType, Pick<IndexPart, 'search'>>>,
+): Promise<Found[][]> {
+  const found = many.map((searches) => searches.map((search): Found => ({ search, hits: [] })))
+  const byType = Map.groupBy(found.flat(), ({ search }) => search.type)
+  await Promise.all(
+    [...byType].map(async ([type, own]) => {
+      const queries = Buffer.concat(own.map(({ search }) => search.queries))
+      const hits = await parts[type].search(queries, own[0]!.search.radius)
+      if (hits.length === 0) return
+      const owners = own.flatMap((of) => of.search.looks.map((_, query) => ({ of, query })))
+      for (const hit of hits) {
+        const { of, query } = owners[hit.query]!
+        of.hits.push({ ...hit, query })
+      }
+    }),
+  )
+  return found
+}
+
 /** Those that may be compared, plainest first. */
 function picturesOf({ pdq, variants }: Signals): { variant: Variant; hash: string }[] {
   return [
@@ -59,7 +83,7 @@ function picturesOf({ pdq, variants }: Signals): { variant: Variant; hash: strin
 
 /** Keeps what lies within its bank's distance and is enabled, each signal by its nearest look, in the order of answers. */
 export function matchesOf(
-  found: readonly { search: Search; hits: readonly RowHit[] }[],
+  found: readonly Found[],
   { disabled, distanceMax }: IndexState,
   nowSeconds: number,
 ): Match[] {

@@ -9,7 +9,7 @@ import type { FilePartOptions } from './file-part.ts'
 import { createScanFormat } from './file-scan.ts'
 import type { ScanType } from './file-scan-block.ts'
 import type { IndexPart } from './index-part.ts'
-import { createPdqIndex } from './pdq-index.ts'
+import { createPdqPart } from './pdq-part.ts'
 import { createScanIndex } from './scan-index.ts'
 
 /** `file`: index files go to `index` under the data folder. */
@@ -26,7 +26,7 @@ export function createParts(
       sha256: createDigestIndex({ type: 'sha256' }),
       md5: createDigestIndex({ type: 'md5' }),
       sha1: createDigestIndex({ type: 'sha1' }),
-      pdq: createPdqIndex(options),
+      pdq: createPdqPart(options),
       clip: createScanIndex({ type: 'clip' }),
     }
   }

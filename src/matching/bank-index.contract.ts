@@ -160,6 +160,9 @@ async function agreesWithLinear(
     const answers = await Promise.all(asked.map((one) => index.match(one.signals, one.options)))
     for (const [i, { signals, options }] of asked.entries())
       assert.deepEqual(answers[i], await linear.match(signals, options))
+    const many = asked.map(({ signals }) => signals)
+    const { options } = asked[0]!
+    assert.deepEqual(await index.matchMany(many, options), await linear.matchMany(many, options))
     for (const type of signalTypes)
       assert.equal(index.status().signals[type], linear.status().signals[type], type)
   }

@@ -6,9 +6,9 @@
 import type { SignalType } from '../domain/blob.ts'
 import { signalTypes } from '../domain/blob.ts'
 import { RetryableError } from '../domain/errors.ts'
-import type { Clock } from '../domain/ports.ts'
+import type { Clock, Matcher } from '../domain/ports.ts'
 import type { BankIndex, IndexState, IndexStatus } from '../domain/signal-batch.ts'
-import { matchesOf, searchesOf } from './bank-index-match.ts'
+import { matchesOf, searchesOf, searchTogether } from './bank-index-match.ts'
 import { createParts } from './bank-index-parts.ts'
 import type { IndexLayout } from './bank-index-parts.ts'
 import { splitByType } from './bank-index-split.ts'
@@ -36,6 +36,17 @@ export function createBankIndex(options: BankIndexOptions): BankIndex {
     ...options,
   })
 
+  const matchMany: Matcher['matchMany'] = async (many, options) => {
+    const asOf = state
+    const searches = many.map((signals) => searchesOf(signals, asOf, options))
+    const found = await searchTogether(searches, parts).catch((cause: unknown) => {
+      throw new RetryableError('the bank index could not be searched', { cause })
+    })
+    const nowSeconds = clock() / 1000
+    const matches = found.map((one) => matchesOf(one, asOf, nowSeconds))
+    return { matches, generation: asOf.generation }
+  }
+
   return {
     generation: () => state.generation,
     async load(batches, loaded) {
@@ -51,18 +62,10 @@ export function createBankIndex(options: BankIndexOptions): BankIndex {
       state = change
     },
     async match(signals, options) {
-      const asOf = state
-      const found = await Promise.all(
-        searchesOf(signals, asOf, options).map(async (search) => ({
-          search,
-          hits: await parts[search.type].search(search.queries, search.radius),
-        })),
-      ).catch((cause: unknown) => {
-        throw new RetryableError('the bank index could not be searched', { cause })
-      })
-      const matches = matchesOf(found, asOf, clock() / 1000)
-      return { matches, generation: asOf.generation }
+      const { matches, generation } = await matchMany([signals], options)
+      return { matches: matches[0]!, generation }
     },
+    matchMany,
     status: () => statusOf(layout.kind, parts),
     async [Symbol.asyncDispose]() {
       await Promise.all(signalTypes.map((type) => parts[type][Symbol.asyncDispose]()))

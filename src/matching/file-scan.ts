@@ -7,18 +7,31 @@ import type { FileFormat } from './file-format.ts'
 import { blockAt, rowsPerBlock } from './file-scan-block.ts'
 import type { ScanFile, ScanType } from './file-scan-block.ts'
 import { createScanPass, passBytes, readRows } from './file-scan-pass.ts'
-import type { ReadAt } from './file-scan-pass.ts'
-import { createScanThreads } from './file-scan-threads.ts'
-import type { ScanThreads } from './file-scan-threads.ts'
+import type { ReadAt, ScanRange } from './file-scan-pass.ts'
 import { writeScanFile } from './file-scan-write.ts'
 import { openStored, readFully } from './file-store.ts'
 import type { StoredFile } from './file-store.ts'
 import type { RowHit } from './index-part.ts'
+import { createSearchThreads } from './search-threads.ts'
+import type { SearchThreads } from './search-threads.ts'
 
 /** Smaller files are searched sooner than a thread has heard of it: half a millisecond a million values and query. */
 const threadsFromBytes = 16_000_000
 
 let files = 0
+
+/** `file` names the open file among those of this process. */
+export type FileSearch = {
+  file: number
+  fd: number
+  range: ScanRange
+  queries: Uint8Array
+  radius: number
+}
+/** After the last search in it. */
+export type FileClosed = { file: number }
+
+type ScanThreads = SearchThreads<FileSearch, FileClosed>
 
 /** `folder` is made when something is written. The last two are for tests. */
 export function createScanFormat(options: {
@@ -28,7 +41,10 @@ export function createScanFormat(options: {
   onWorker?: (worker: Worker) => void
 }): FileFormat {
   const { folder, type, threadsFrom = threadsFromBytes } = options
-  const threads = createScanThreads(options.onWorker)
+  const threads: ScanThreads = createSearchThreads({
+    file: 'file-scan-thread',
+    onWorker: options.onWorker,
+  })
   const toSignalFile = (stored: StoredFile) => {
     const isLarge = stored.header.rows * signalBytes[type] >= threadsFrom
     return createScanFile(stored, type, isLarge ? threads : undefined)
@@ -93,7 +109,7 @@ function searchHere(stored: StoredFile, type: ScanType, readAt: ReadAt): Searche
   }
 }
 
-/** Each thread has as many blocks as the others, give or take one. */
+/** Each thread reads and compares as many blocks as the others, give or take one. */
 function searchIn(threads: ScanThreads, { handle, header }: StoredFile, type: ScanType): Searcher {
   files += 1
   const file = files
@@ -116,7 +132,7 @@ function searchIn(threads: ScanThreads, { handle, header }: StoredFile, type: Sc
     },
     async close() {
       await Promise.allSettled(underWay)
-      threads.forget(file)
+      threads.tell({ file })
     },
   }
 }

@@ -1,6 +1,6 @@
 // Where everything of a PDQ index lies in its memory. kernels/hamming.ts has the same figures.
 //
-//   header | block table | bit permutation | where each band's keys begin | scratch | hashes | rows
+//   header | block table | bit permutation | where each band's keys begin | scratches | hashes | rows
 //   | further rows of a hash | neighbours of 16 bands | slot ids of 15 bands | live bits | blocks of adds
 //
 // While an index is built its rows lie in blocks where the hashes will be, and sorted into parts above them; hashes and
@@ -37,10 +37,12 @@ export const blockTableAddress = 1024
 export const permutationAddress = 8192
 const startsAddress = 40_960
 const startsStride = 262_272
-export const scratchAddress = startsAddress + bands * startsStride
+const scratchAddress = startsAddress + bands * startsStride
 /** Of one thread: 16 KB of the search, the queries, what was found. */
 export const scratchBytes = 65_536
-export const hashesAddress = scratchAddress + scratchBytes
+/** Of the thread that owns the memory, which is number 0, and of those that read it too. */
+export const scratchesMax = 9
+export const hashesAddress = scratchAddress + scratchesMax * scratchBytes
 
 /** A block: the hashes of so many rows, then their signal, content and bank ids. */
 export const blockRows = 65_536
@@ -93,6 +95,10 @@ export function layOut({ slots, overflow, liveIds }: Sizes): { words: Uint32Arra
   take(header.ids, words[header.idsStride]! * (bands - 1))
   take(header.live, Math.ceil(liveIds / 8))
   return { words, end }
+}
+
+export function scratchOf(thread: number): number {
+  return scratchAddress + thread * scratchBytes
 }
 
 /** Pages for addresses below `end`. Throws RangeError when they are more than 32 bits reach. */

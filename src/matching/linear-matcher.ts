@@ -31,6 +31,14 @@ export function createLinearMatcher({ clock }: { clock: Clock }): BankIndex {
   const add = (batch: SignalBatch) => {
     for (const row of unpack(batch)) rows.set(row.signalId, row)
   }
+  const match = (signals: Signals, options?: MatchOptions) => {
+    const looks = looksOf(signals, state, options)
+    const nowSeconds = clock() / 1000
+    return [...rows.values()]
+      .filter((row) => isEnabled(state.disabled.get(row.contentId), nowSeconds))
+      .flatMap((row) => nearest(row, looks) ?? [])
+      .toSorted(byBank)
+  }
   return {
     generation: () => state.generation,
     async load(batches, loaded) {
@@ -43,15 +51,14 @@ export function createLinearMatcher({ clock }: { clock: Clock }): BankIndex {
       for (const signalId of change.removedSignalIds) rows.delete(signalId)
       state = change
     },
-    async match(signals, options) {
-      const looks = looksOf(signals, state, options)
-      const nowSeconds = clock() / 1000
-      const matches = [...rows.values()]
-        .filter((row) => isEnabled(state.disabled.get(row.contentId), nowSeconds))
-        .flatMap((row) => nearest(row, looks) ?? [])
-        .toSorted(byBank)
-      return { matches, generation: state.generation }
-    },
+    match: async (signals, options) => ({
+      matches: match(signals, options),
+      generation: state.generation,
+    }),
+    matchMany: async (many, options) => ({
+      matches: many.map((signals) => match(signals, options)),
+      generation: state.generation,
+    }),
     status: () => statusOf(rows.values()),
     async [Symbol.asyncDispose]() {
       rows.clear()

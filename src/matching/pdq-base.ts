@@ -104,7 +104,7 @@ function blockAddress(base: PdqBase, block: number): number {
 }
 
 /** The address of so many bytes that nobody else has. Throws RangeError when 32 bits do not reach that far. */
-export function growBy(base: PdqBase, bytes: number): number {
+function growBy(base: PdqBase, bytes: number): number {
   pagesFor(base.memory.buffer.byteLength + bytes)
   const address = base.memory.grow(Math.ceil(bytes / pageBytes)) * pageBytes
   refresh(base)

@@ -15,7 +15,7 @@ import {
   partsBytes,
   recordBytes,
   roundUp,
-  scratchAddress,
+  scratchOf,
 } from './layout.ts'
 
 /** Where the bands from this one on have their ids is the room for sorting the bands before. */
@@ -104,7 +104,7 @@ function buildTables(base: PdqBase, end: number): void {
   const room = words[header.ids]! + (lastBands - 1) * words[header.idsStride]!
   if (room + words[header.slots]! * entryBytes > end) throw new Error('the room of a band is short')
   kernel.buildFirstBand()
-  for (let band = 1; band < lastBands; band++) kernel.buildBand(band, room, scratchAddress)
+  for (let band = 1; band < lastBands; band++) kernel.buildBand(band, room, scratchOf(0))
   for (let band = lastBands; band < bands; band++) kernel.buildBandInPlace(band)
 }
 

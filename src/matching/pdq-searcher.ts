@@ -1,5 +1,5 @@
 // Searches one base with one thread's scratch.
-import { growBy, isLive, pendingFields, pendingRows, refresh } from './pdq-base.ts'
+import { isLive, pendingFields, pendingRows, refresh } from './pdq-base.ts'
 import type { PdqBase } from './pdq-base.ts'
 import { bankOf, overflowOf } from './pdq-build.ts'
 import type { RowHit } from './index-part.ts'
@@ -9,8 +9,8 @@ import {
   hashBytes,
   header,
   moreRows,
-  scratchAddress,
   scratchBytes,
+  scratchOf,
 } from './layout.ts'
 
 /** A scratch: the candidates of a search, the queries, where a scan goes on, what was found. */
@@ -29,9 +29,10 @@ export type PdqSearcher = {
   search(queries: Uint8Array, radius: number): RowHit[]
 }
 
-/** `scratch`: that of the thread that writes, or one that `takeScratch` took. */
-export function createSearcher(base: PdqBase, scratch = scratchAddress): PdqSearcher {
+/** `thread`: whose scratch it works in. */
+export function createSearcher(base: PdqBase, thread = 0): PdqSearcher {
   const { kernel } = base
+  const scratch = scratchOf(thread)
   const queriesAt = scratch + queriesOffset
   const found = scratch + foundOffset
 
@@ -117,11 +118,6 @@ export function createSearcher(base: PdqBase, scratch = scratchAddress): PdqSear
       return hits
     },
   }
-}
-
-/** A scratch for a thread that attaches: pages of its own behind everything. */
-export function takeScratch(base: PdqBase): number {
-  return growBy(base, scratchBytes)
 }
 
 function pushSlot(

@@ -4,10 +4,11 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import type { RowHit } from './index-part.ts'
+import { scratchesMax } from './layout.ts'
 import { loadKernel } from './kernel.ts'
 import type { KernelModule, SharedMemory } from './kernel-webassembly.ts'
 import { openBase } from './pdq-base.ts'
-import { createSearcher, takeScratch } from './pdq-searcher.ts'
+import { createSearcher } from './pdq-searcher.ts'
 
 /** For `postMessage` or `workerData`, with `port` in the transfer list. For one thread: ask for one each. */
 export type PdqShare = {
@@ -16,12 +17,15 @@ export type PdqShare = {
   /** How often the memory was replaced, in word 0. */
   generation: Int32Array
   atGeneration: number
+  /** Names its scratch. */
+  thread: number
   port: MessagePort
 }
 
 type Handover = { memory: SharedMemory; generation: number }
 
 export type PdqSharing = {
+  /** Throws RangeError when as many threads as there are scratches have one. */
   share(memory: SharedMemory): PdqShare
   /** In the same turn as the owner goes over to it, so that no add is seen by one thread only. */
   replace(memory: SharedMemory): void
@@ -32,17 +36,23 @@ export type PdqSharing = {
 
 export function createSharing(): PdqSharing {
   const generation = new Int32Array(new SharedArrayBuffer(4))
-  /** With the generation that the thread behind it has. */
-  const ports = new Map<MessagePort, number>()
+  /** With the number of the thread behind it, and the generation that it has. */
+  const ports = new Map<MessagePort, { thread: number; seen: number }>()
+  const freeThread = () => {
+    const taken = new Set([...ports.values()].map(({ thread }) => thread))
+    for (let thread = 1; thread < scratchesMax; thread++) if (!taken.has(thread)) return thread
+    throw new RangeError('a PDQ index is shared with too many threads')
+  }
   return {
     share(memory) {
+      const thread = freeThread()
       const { port1, port2 } = new MessageChannel()
       const atGeneration = Atomics.load(generation, 0)
-      ports.set(port1, atGeneration)
-      port1.on('message', (seen: number) => ports.set(port1, seen))
+      ports.set(port1, { thread, seen: atGeneration })
+      port1.on('message', (seen: number) => ports.set(port1, { thread, seen }))
       port1.once('close', () => ports.delete(port1))
       port1.unref()
-      return { module: loadKernel(), memory, generation, atGeneration, port: port2 }
+      return { module: loadKernel(), memory, generation, atGeneration, thread, port: port2 }
     },
     replace(memory) {
       const next = Atomics.load(generation, 0) + 1
@@ -51,7 +61,7 @@ export function createSharing(): PdqSharing {
       }
       Atomics.store(generation, 0, next)
     },
-    isSettled: () => [...ports.values()].every((seen) => seen === Atomics.load(generation, 0)),
+    isSettled: () => [...ports.values()].every(({ seen }) => seen === Atomics.load(generation, 0)),
     close() {
       for (const port of ports.keys()) port.close()
     },
@@ -65,12 +75,15 @@ export type AttachedPdqIndex = {
   close(): void
 }
 
-export function attachPdqIndex({ module, generation, port, ...at }: PdqShare): AttachedPdqIndex {
+export function attachPdqIndex({
+  module,
+  generation,
+  thread,
+  port,
+  ...at
+}: PdqShare): AttachedPdqIndex {
   let seen = at.atGeneration
-  const open = (memory: SharedMemory) => {
-    const base = openBase(memory, module)
-    return createSearcher(base, takeScratch(base))
-  }
+  const open = (memory: SharedMemory) => createSearcher(openBase(memory, module), thread)
   let searcher = open(at.memory)
   const take = (handover: Handover) => {
     seen = handover.generation

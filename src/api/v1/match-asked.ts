@@ -80,13 +80,18 @@ export function frameFor(
   }
 }
 
-/** Each content once, by its nearest signal. Throws RetryableError while the index cannot be searched. */
+/** For each what matches: each content once, by its nearest signal. Throws RetryableError while the index cannot be searched. */
 export async function findMatches(
-  asked: Asked,
-  matcher: Pick<Matcher, 'match'>,
+  many: readonly Asked[],
+  matcher: Pick<Matcher, 'matchMany'>,
   frame: AskFrame,
-): Promise<FoundMatch[]> {
-  const { matches } = await matcher.match(signalsOf(asked))
+): Promise<FoundMatch[][]> {
+  const { matches } = await matcher.matchMany(many.map(signalsOf))
+  return many.map((asked, n) => countedOf(asked, matches[n]!, frame))
+}
+
+function countedOf(asked: Asked, matches: readonly Match[], frame: AskFrame): FoundMatch[] {
+  if (matches.length === 0) return []
   const { banks, only } = frame
   // A bank may have come since `banks` was read.
   const known = matches.filter(({ bankId }) => banks.has(bankId))

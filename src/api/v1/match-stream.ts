@@ -9,7 +9,7 @@ import type { Answering, Caller, Item, ItemAnswer, Wrong } from './match-answer.
 import type { Asked } from './match-asked.ts'
 import { matchLimits } from './match-schema.ts'
 
-export const streamLimits = { lineCharsMax: 4_096, linesPerTurn: 256 } as const
+export const streamLimits = { lineCharsMax: 4_096, linesPerTurn: 512 } as const
 
 /** undefined: its key opens this no more, or a bank that it named is gone; the stream ends. */
 export type CallerNow = () => Promise<Caller | undefined>
