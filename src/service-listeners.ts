@@ -9,6 +9,7 @@ import { createPrivateApp } from './http/private-app.ts'
 import { createPublicApp } from './http/public-app.ts'
 import { listen } from './http/listener.ts'
 import { createReadiness } from './http/readiness.ts'
+import { readBytes } from './http/read-bytes.ts'
 import { version } from './version.ts'
 import type { Parts } from './service.ts'
 import type { Health } from './service-health.ts'
@@ -133,6 +134,7 @@ function webhookMounts(parts: Parts, health: Health) {
     },
   })
   const app = createWebhookApp({
+    readBody: readBytes,
     secrets: config.webhookSecrets,
     takeIn,
     clock: parts.clock,

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { Webhook } from 'standardwebhooks'
 import { RetryableError, UsageError } from '../domain/errors.ts'
+import { readBytes } from '../http/read-bytes.ts'
 import { rawCid } from '../testing/relay-frames.ts'
 import { memoryIntake } from './memory-intake.ts'
 import { createWebhookApp, webhookLimits, type WebhookOptions } from './webhook.ts'
@@ -28,7 +29,8 @@ function signed(body: string, from: { id?: string; at?: number; key?: string } =
 function setting(options: Partial<WebhookOptions> = {}) {
   const intake = memoryIntake()
   const { takeIn } = intake
-  const app = createWebhookApp({ secrets: [secret], takeIn, clock: () => nowMs, ...options })
+  const given = { secrets: [secret], takeIn, clock: () => nowMs, readBody: readBytes }
+  const app = createWebhookApp({ ...given, ...options })
   const send = async (sent: Sent): Promise<Response> =>
     app.request(path, {
       method: 'POST',

@@ -12,7 +12,14 @@ import { createVerifier } from './webhook-signature.ts'
 
 export const webhookLimits = { bodyBytesMax: 65_536, bodyMs: 10_000, retryAfterSeconds: 5 }
 
+/** What `readBytes` of the http room does. */
+export type ReadBody = (
+  request: Request,
+  limits: { bytesMax: number; ms: number },
+) => Promise<{ kind: 'read'; bytes: Uint8Array } | { kind: 'too-large' } | { kind: 'incomplete' }>
+
 export type WebhookOptions = {
+  readBody: ReadBody
   /** One or two `whsec_…` secrets; two while the sender changes from one to the other. */
   secrets: string[]
   takeIn: TakeIn
@@ -26,13 +33,14 @@ const endpoint = 'atproto-callback'
 
 /** Throws UsageError when the secrets are not well formed. */
 export function createWebhookApp(options: WebhookOptions): Hono {
-  const { takeIn, clock } = options
+  const { readBody, takeIn, clock } = options
   const limits = { ...webhookLimits, ...options.limits }
   const verify = createVerifier(options.secrets, clock)
   const app = new Hono()
 
   app.post(`/api/v1/webhook/${endpoint}`, async (c) => {
-    const read = await readBody(c.req.raw, limits)
+    const { bodyBytesMax: bytesMax, bodyMs: ms } = limits
+    const read = await readBody(c.req.raw, { bytesMax, ms })
     if (read.kind === 'too-large') {
       return problem(c, 413, `The body is larger than ${limits.bodyBytesMax} bytes.`)
     }
@@ -64,40 +72,6 @@ export function createWebhookApp(options: WebhookOptions): Hono {
       throw error
     }
   }
-}
-
-type Read = { kind: 'read'; bytes: Uint8Array } | { kind: 'too-large' } | { kind: 'incomplete' }
-
-/** Counts what arrives; what the sender declares is not looked at. */
-async function readBody(request: Request, limits: typeof webhookLimits): Promise<Read> {
-  if (request.body === null) return { kind: 'read', bytes: new Uint8Array() }
-  const reader = request.body.getReader()
-  let late = false
-  const timer = setTimeout(() => {
-    late = true
-    void reader.cancel().catch(() => undefined)
-  }, limits.bodyMs)
-  const parts: Uint8Array[] = []
-  let length = 0
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) break
-      length += value.length
-      if (length > limits.bodyBytesMax) {
-        void reader.cancel().catch(() => undefined)
-        return { kind: 'too-large' }
-      }
-      parts.push(value)
-    }
-  } catch {
-    // The sender went away; nobody reads the answer.
-    return { kind: 'incomplete' }
-  } finally {
-    clearTimeout(timer)
-  }
-  // A cancelled stream ends like a whole one.
-  return late ? { kind: 'incomplete' } : { kind: 'read', bytes: Buffer.concat(parts) }
 }
 
 function away(c: Context, limits: typeof webhookLimits): Response {

@@ -11,12 +11,12 @@ import type { HashOutcome } from '../../domain/ports.ts'
 import { needs } from '../access.ts'
 import type { ApiVariables } from '../access.ts'
 import type { ApiParts } from '../open-apis.ts'
+import { readBytes } from '../../http/read-bytes.ts'
 import { createShares } from '../shares.ts'
 import type { ApiApp } from './app.ts'
 import { jsonBody } from './app.ts'
 import { fileOfForm } from './multipart.ts'
 import { refusals } from './problem-schema.ts'
-import { readBytes } from './read-bytes.ts'
 import { refuse, refuseForNow } from './refuse.ts'
 
 export const hashLimits = {
