@@ -7,8 +7,8 @@ export type Call = { method: string; path: string; query: URLSearchParams }
 export type Reply = { status: number; body: string }
 
 /**
- * `unseeded`: a whole bank is missing on one side, and without a seed both draw for themselves. `index-lag`: one side does not
- * know yet what the other knows.
+ * `draw`: only banks that are asked for a share of the lookups differ, and without a seed each side draws for itself.
+ * `index-lag`: one side does not know yet what the other knows.
  */
 export const reasons = [
   'status',
@@ -16,15 +16,20 @@ export const reasons = [
   'hash',
   'hash: low quality',
   'ours-has-more',
-  'ours-has-more: unseeded',
   'ours-has-less',
-  'ours-has-less: unseeded',
+  'draw',
   'distance',
   'body',
 ] as const
 export type Reason = (typeof reasons)[number]
 
-export type Difference = { reason: Reason; theirs: unknown; ours: unknown }
+/** `why`: of contents that only one side found (cause.ts). */
+export type Difference = {
+  reason: Reason
+  theirs: unknown
+  ours: unknown
+  why?: Record<string, number>
+}
 
 /** Only these are asked twice; whatever changes something goes to the old one alone. */
 export function isComparable({ method, path }: Pick<Call, 'method' | 'path'>): boolean {
@@ -42,11 +47,11 @@ export function compareReplies(call: Call, theirs: Reply, ours: Reply): Differen
   if (theirs.status >= 400) return undefined
   const [a, b] = [parsed(theirs.body), parsed(ours.body)]
   if (call.path.endsWith('/hash')) return compareHashes(a, b)
-  if (/\/m\/+(raw_)?lookup$/.test(call.path)) return compareHits(call, a, b)
+  if (/\/m\/+(raw_)?lookup$/.test(call.path)) return compareHits(a, b)
   // Index sizes and times are each system's own.
   if (call.path.includes('/index')) return undefined
   const [left, right] = [canonical(a), canonical(b)]
-  return left === right ? undefined : { reason: 'body', theirs: shapeOf(a), ours: shapeOf(b) }
+  return left === right ? undefined : { reason: 'body', theirs: onlyIn(a, b), ours: onlyIn(b, a) }
 }
 
 function parsed(body: string): unknown {
@@ -67,34 +72,47 @@ function compareHashes(theirs: unknown, ours: unknown): Difference | undefined {
   const differing = types.filter((type) => a[type] !== b[type])
   if (differing.length === 0) return undefined
   const isQuality = differing.every((type) => a[type] === '' || b[type] === '')
-  const tell = (side: Record<string, unknown>) =>
-    Object.fromEntries(differing.map((type) => [type.slice(0, 40), kindOf(side[type])]))
-  return { reason: isQuality ? 'hash: low quality' : 'hash', theirs: tell(a), ours: tell(b) }
+  const tell = (side: Record<string, unknown>, other: Record<string, unknown>) =>
+    Object.fromEntries(
+      differing.map((type) => [type.slice(0, 40), kindOf(side[type], other[type])]),
+    )
+  return { reason: isQuality ? 'hash: low quality' : 'hash', theirs: tell(a, b), ours: tell(b, a) }
 }
 
-function kindOf(value: unknown): string {
+function kindOf(value: unknown, other: unknown): string {
   if (value === undefined) return 'none'
-  return value === '' ? 'empty' : 'a hash'
+  if (value === '') return 'empty'
+  const bits = bitsApart(value, other)
+  return bits === undefined ? 'a hash' : `a hash ${bits} bits apart`
+}
+
+function bitsApart(a: unknown, b: unknown): number | undefined {
+  const isHash = (value: unknown) => typeof value === 'string' && /^([0-9a-f]{2})+$/.test(value)
+  if (!isHash(a) || !isHash(b)) return undefined
+  const [left, right] = [Buffer.from(a as string, 'hex'), Buffer.from(b as string, 'hex')]
+  if (left.length !== right.length) return undefined
+  return left.reduce((bits, byte, at) => bits + bitsOf(byte ^ right[at]!), 0)
+}
+
+function bitsOf(byte: number): number {
+  return byte.toString(2).replaceAll('0', '').length
 }
 
 /** Bank (or type and bank) -> the distances, near ones first. */
 type Hits = Map<string, string[]>
 
-function compareHits({ query }: Call, theirs: unknown, ours: unknown): Difference | undefined {
+function compareHits(theirs: unknown, ours: unknown): Difference | undefined {
   const [a, b] = [hitsOf(theirs), hitsOf(ours)]
   const tell = (reason: Reason): Difference => ({
     reason,
     theirs: Object.fromEntries(a),
     ours: Object.fromEntries(b),
   })
-  const isUnseeded = !query.has('seed') && query.get('bypass_coinflip') !== 'true'
   const sizes = new Set([...a.keys(), ...b.keys()])
   for (const name of sizes) {
     const [left, right] = [a.get(name)?.length ?? 0, b.get(name)?.length ?? 0]
     if (left === right) continue
-    const isWhole = left === 0 || right === 0
-    const way = right > left ? 'ours-has-more' : 'ours-has-less'
-    return tell(isWhole && isUnseeded ? `${way}: unseeded` : way)
+    return tell(right > left ? 'ours-has-more' : 'ours-has-less')
   }
   const isSame = [...a].every(([name, hits]) => hits.join() === b.get(name)?.join())
   return isSame ? undefined : tell('distance')
@@ -112,6 +130,27 @@ function hitsOf(body: unknown, prefix = ''): Hits {
   )
 }
 
+/** Bank -> the numbers of its contents in the answer to a lookup, of whatever type. Empty where no numbers are told. */
+export function contentsFound(reply: Reply): Map<string, Set<number>> {
+  const found = new Map<string, Set<number>>()
+  const read = (body: unknown) => {
+    if (!isObject(body)) return
+    for (const [name, value] of Object.entries(body)) {
+      if (!Array.isArray(value)) {
+        read(value)
+        continue
+      }
+      const contents = found.get(name) ?? new Set()
+      found.set(name, contents)
+      for (const hit of value)
+        if (isObject(hit) && Number.isSafeInteger(hit['bank_content_id']))
+          contents.add(hit['bank_content_id'] as number)
+    }
+  }
+  if (reply.status === 200) read(parsed(reply.body))
+  return found
+}
+
 function distanceOf(hit: unknown): string {
   const distance = isObject(hit) ? hit['distance'] : undefined
   return typeof distance === 'string' ? distance.slice(0, 20) : ''
@@ -124,9 +163,17 @@ function canonical(value: unknown): string {
   return `{${entries.map(([key, inner]) => `${key}:${canonical(inner)}`).join()}}`
 }
 
-function shapeOf(value: unknown): string {
-  if (Array.isArray(value)) return `a list of ${value.length}`
-  return isObject(value)
-    ? `fields ${Object.keys(value).toSorted().join(', ').slice(0, 200)}`
-    : typeof value
+/** What `value` says and `other` does not: names of fields, counts of items, never what is in them. */
+function onlyIn(value: unknown, other: unknown): string {
+  if (Array.isArray(value)) {
+    const others = new Set(Array.isArray(other) ? other.map(canonical) : [])
+    const only = value.filter((item) => !others.has(canonical(item))).length
+    return `a list of ${value.length}, ${only} of them only here`
+  }
+  if (!isObject(value)) return typeof value
+  const fields = isObject(other) ? other : {}
+  const differing = Object.keys(value).filter(
+    (name) => !(name in fields) || canonical(value[name]) !== canonical(fields[name]),
+  )
+  return `fields ${differing.toSorted().join(', ').slice(0, 200) || 'none of its own'}`
 }

@@ -12,6 +12,8 @@ import { UsageError } from '../../../domain/errors.ts'
 import { listenerLimits } from '../../../http/listener.ts'
 import { ask, passedOn, readWhole, TooLong } from './ask.ts'
 import type { Asked } from './ask.ts'
+import { causesOf, counted, isDraw } from './cause.ts'
+import type { Side } from './cause.ts'
 import { compareReplies, isComparable } from './compare.ts'
 import type { Call, Difference } from './compare.ts'
 
@@ -187,30 +189,45 @@ async function readCall(request: IncomingMessage): Promise<Sent | undefined> {
 async function compare(
   call: Sent,
   theirs: Asked,
-  {
-    ours,
-    oursKey,
-    askAgainMs = shadowLimits.askAgainMs,
-  }: { ours: URL; oursKey?: string | undefined; askAgainMs?: number },
+  options: {
+    ours: URL
+    upstream: URL
+    oursKey?: string | undefined
+    askAgainMs?: number
+    clock: () => number
+  },
 ): Promise<Difference | undefined> {
+  const { ours, upstream, oursKey, askAgainMs = shadowLimits.askAgainMs } = options
   // Whoever asked is not who asks us, and ours answers nobody through a proxy.
   const type = call.rawHeaders.findIndex(
     (name, at) => at % 2 === 0 && name.toLowerCase() === 'content-type',
   )
   const rawHeaders = type === -1 ? [] : ['Content-Type', call.rawHeaders[type + 1] ?? '']
   if (oursKey !== undefined) rawHeaders.push('Authorization', `Bearer ${oursKey}`)
-  const once = async () => {
-    const limits = { timeMs: shadowLimits.oursMs, bytesMax: shadowLimits.answerBytesMax }
-    return compareReplies(
-      call,
-      replyOf(theirs),
-      replyOf(await ask(ours, { ...call, rawHeaders }, limits)),
-    )
+  const limits = { timeMs: shadowLimits.oursMs, bytesMax: shadowLimits.answerBytesMax }
+  // Whoever looks something up may see it: the old one is asked as its client asks.
+  const sides = {
+    ours: { base: ours, rawHeaders },
+    theirs: { base: upstream, rawHeaders: call.rawHeaders },
   }
-  const first = await once()
+  const read = async (side: Side, target: string) => {
+    const { base, rawHeaders } = sides[side]
+    const question = { method: 'GET', target, rawHeaders, body: Buffer.alloc(0) }
+    return replyOf(await ask(base, question, limits))
+  }
+  const look = async () => {
+    const reply = replyOf(await ask(ours, { ...call, rawHeaders }, limits))
+    const difference = compareReplies(call, replyOf(theirs), reply)
+    if (difference === undefined || !mayBeLag(difference)) return difference
+    const replies = { theirs: replyOf(theirs), ours: reply }
+    const lacks = await causesOf(replies, read, options.clock() / 1000)
+    if (isDraw(call, lacks)) return { ...difference, reason: 'draw' as const }
+    return { ...difference, ...(lacks.length > 0 && { why: counted(lacks) }) }
+  }
+  const first = await look()
   if (first === undefined || !mayBeLag(first)) return first
   await sleep(askAgainMs)
-  return (await once()) === undefined ? { ...first, reason: 'index-lag' } : first
+  return (await look()) ?? { ...first, reason: 'index-lag' }
 }
 
 function mayBeLag({ reason }: Difference): boolean {
