@@ -22,6 +22,7 @@ import { withExamples } from './examples.ts'
 import { couldNotCheck, exitCodes } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { printJson } from './output.ts'
+import { typedAs } from './typed-as.ts'
 
 type DoctorOptions = { offline?: boolean; only?: string; json?: boolean }
 
@@ -120,7 +121,7 @@ async function open(
 ): Promise<{ database?: OpenDatabase; problem: Finding }> {
   const nothing = note(
     'there is no embedded database yet: it is made at the first start',
-    'npm run blobwatch -- serve',
+    typedAs('serve'),
   )
   if (config.databaseUrl === undefined && !(await hasEmbedded(config.dataDir)))
     return { problem: nothing }

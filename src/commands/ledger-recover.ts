@@ -18,6 +18,7 @@ import type { Io } from './io.ts'
 import { count, printJson } from './output.ts'
 import { withSession } from './session.ts'
 import type { CommandSession } from './session.ts'
+import { typedAs } from './typed-as.ts'
 
 type RecoverOptions = { reason?: string; yes?: boolean; json?: boolean }
 
@@ -100,7 +101,7 @@ async function run(io: Io, session: CommandSession, options: RecoverOptions): Pr
       `Label numbers go on from ${done.labelSeq}. A running service goes on within half a minute; else start it.`,
     )
     io.out(
-      `Give auditors and witnesses the new key line: npm run blobwatch -- ledger key --recovered ${done.log.split('-').at(-1)}`,
+      `Give auditors and witnesses the new key line: ${typedAs(`ledger key --recovered ${done.log.split('-').at(-1)}`)}`,
     )
   }
 }

@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import type { Manifest } from '../plugins/manifest.ts'
 import type { Parts, ServiceUrls } from '../service.ts'
 import { version } from '../version.ts'
+import { typedAs } from './typed-as.ts'
 
 export function startScreen(options: {
   config: Config
@@ -65,7 +66,7 @@ function limitsLine({ limits }: Config): string {
 
 function banksLine({ bankBook }: Pick<Parts, 'bankBook'>): string {
   const banks = [...bankBook.banks().values()]
-  if (banks.length === 0) return 'none yet (npm run blobwatch -- bank create NAME)'
+  if (banks.length === 0) return `none yet (${typedAs('bank create NAME)')}`
   return banks.map((bank) => `${bank.name} (${bank.mode})`).join(', ')
 }
 

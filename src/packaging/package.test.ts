@@ -145,6 +145,8 @@ async function becomesReady(t: TestContext, { folder, command }: Installed): Pro
     if (url !== undefined) ready = (await fetch(`${url}/readyz`)).ok
   }
   assert.ok(ready, said)
+  // Hints are typed as the package is.
+  assert.match(said, /none yet \(blobwatch bank create NAME\)/)
   child.kill('SIGTERM')
   assert.deepEqual(await ended, [0, null], said)
 }

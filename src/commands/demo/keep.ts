@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { Io } from '../io.ts'
 import type { World } from './world.ts'
+import { typedAs } from '../typed-as.ts'
 
 export async function keepOpen(io: Io, world: World): Promise<void> {
   io.err(text(world))
@@ -21,8 +22,8 @@ function text(world: World): string {
     '',
     'In another terminal, in this folder:',
     `  export BLOBWATCH_DATA_DIR=${env['BLOBWATCH_DATA_DIR']}`,
-    '  npm run blobwatch -- case list --state all',
-    '  npm run blobwatch -- ledger log',
-    '  npm run blobwatch -- hold list',
+    `  ${typedAs('case list --state all')}`,
+    `  ${typedAs('ledger log')}`,
+    `  ${typedAs('hold list')}`,
   ].join('\n')
 }

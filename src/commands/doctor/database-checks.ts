@@ -9,6 +9,7 @@ import type { OpenDatabase } from '../../service-database.ts'
 import { count } from '../output.ts'
 import type { Check, DoctorContext, Finding } from './check.ts'
 import { fail, inDatabase, note, ok, warn } from './check.ts'
+import { typedAs } from '../typed-as.ts'
 
 export const databaseChecks: Check[] = [
   { id: 'database-reachable', group: 'database', run: reachable },
@@ -92,7 +93,7 @@ async function migrations(database: OpenDatabase): Promise<Finding> {
       folder: migrationsFolder,
     })
     if (pending.length > 0)
-      return fail(`${count(pending.length, 'migration')} pending`, 'npm run blobwatch -- migrate')
+      return fail(`${count(pending.length, 'migration')} pending`, typedAs('migrate'))
     return unknown.length > 0
       ? note(
           `the schema is ahead of this build by ${unknown.length} migrations that it can live with`,
@@ -116,11 +117,8 @@ async function partitions(database: OpenDatabase, { nowMs }: DoctorContext): Pro
       select name from unnest(${days}::text[]) name where to_regclass(name) is null`,
   )
   if (missing.some((row) => row.name === days[0]))
-    return fail('today has no partition: nothing can be taken in', 'npm run blobwatch -- migrate')
+    return fail('today has no partition: nothing can be taken in', typedAs('migrate'))
   return missing.length === 0
     ? ok(`partitions exist ${partitionLimits.daysAhead} days ahead`)
-    : warn(
-        `${count(missing.length, 'partition')} of the next days missing`,
-        'npm run blobwatch -- migrate',
-      )
+    : warn(`${count(missing.length, 'partition')} of the next days missing`, typedAs('migrate'))
 }

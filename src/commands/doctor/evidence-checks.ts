@@ -11,6 +11,7 @@ import { openStore, openVault } from '../../service-vault.ts'
 import { count } from '../output.ts'
 import type { Check, DoctorContext, Finding } from './check.ts'
 import { fail, inDatabase, note, ok, skip, unchecked, warn } from './check.ts'
+import { typedAs } from '../typed-as.ts'
 
 const guide = 'docs/evidence.md'
 
@@ -89,12 +90,12 @@ async function clocks({ app }: OpenDatabase, { config, nowMs }: DoctorContext): 
   if (overdue > 0)
     return warn(
       `${line}; ${overdue} overdue: a copy should be gone by now`,
-      'is the service running? npm run blobwatch -- serve',
+      `is the service running? ${typedAs('serve')}`,
     )
   if (waiting > 0)
     return warn(
       `${line}; ${count(waiting, 'blob')} wait for evidence`,
-      'npm run blobwatch -- doctor --only safety',
+      typedAs('doctor --only safety'),
     )
   return ok(line)
 }

@@ -13,6 +13,7 @@ import { count } from '../output.ts'
 import type { Check, DoctorContext, Finding } from './check.ts'
 import { checkpointChecks } from './checkpoint-checks.ts'
 import { fail, inDatabase, note, ok, skip, unchecked, warn } from './check.ts'
+import { typedAs } from '../typed-as.ts'
 
 export const ledgerTail = 10_000
 
@@ -34,8 +35,7 @@ export const stateChecks: Check[] = [
 
 async function banks({ app }: OpenDatabase): Promise<Finding> {
   const all = await listBanks(app)
-  if (all.length === 0)
-    return note('no bank yet: nothing can match', 'npm run blobwatch -- bank create NAME')
+  if (all.length === 0) return note('no bank yet: nothing can match', typedAs('bank create NAME'))
   const signals = all.reduce((sum, bank) => sum + bank.signals, 0)
   const by = (wanted: string) => all.filter((bank) => bank.mode === wanted).length
   const line = `${count(all.length, 'bank')} (${by('observe')} observe, ${by('hold')} hold, ${by('act')} act), ${count(signals, 'signal')}`
@@ -91,7 +91,7 @@ async function verifyTail(
     ? ok(`the newest ${checked} of ${head.size} entries hold`)
     : fail(
         `the ledger does not hold: ${report.faults.length} faults in the newest ${checked} entries`,
-        'npm run blobwatch -- ledger verify',
+        typedAs('ledger verify'),
       )
 }
 
@@ -102,7 +102,7 @@ async function ledgerMoving({ app }: OpenDatabase, { nowMs }: DoctorContext): Pr
   return waitMs > 60_000
     ? warn(
         `${line}; the oldest waits since ${Math.round(waitMs / 60_000)} min`,
-        'is the service running? npm run blobwatch -- serve',
+        `is the service running? ${typedAs('serve')}`,
       )
     : ok(line)
 }
@@ -113,7 +113,7 @@ function mode(of: string): Finding {
     : note(
         `mode ${of}: ${of === 'observe' ? 'nothing is done' : 'a person decides every match'}`,
         of === 'observe'
-          ? 'npm run blobwatch -- observe report, then BLOBWATCH_MODE=hold or act'
+          ? `${typedAs('observe report')}, then BLOBWATCH_MODE=hold or act`
           : undefined,
       )
 }
@@ -126,41 +126,39 @@ async function quotas({ app }: OpenDatabase, { config, nowMs }: DoctorContext): 
     Math.max(0, labelsPerDay - labels),
   ] as const
   const line = `left in these 24 h: ${left[0]} of ${takedownsPerDay} takedowns, ${left[1]} of ${labelsPerDay} labels`
-  return left.includes(0) ? warn(line, 'npm run blobwatch -- hold list') : ok(line)
+  return left.includes(0) ? warn(line, typedAs('hold list')) : ok(line)
 }
 
 async function paused({ app }: OpenDatabase): Promise<Finding> {
   const pauses = await pausesInForce(app)
   if (pauses.length === 0) return ok('nothing is paused')
   const what = pauses.map((row) => (row.scope === 'all' ? 'all actions' : row.target))
-  return warn(`paused: ${what.join(', ')}`, 'npm run blobwatch -- resume')
+  return warn(`paused: ${what.join(', ')}`, typedAs('resume'))
 }
 
 async function held({ app }: OpenDatabase, { nowMs }: DoctorContext): Promise<Finding> {
   const { openCases, held, heldContents } = await safetyLevels(app, nowMs)
   const line = `${count(openCases, 'open case')}, ${count(held, 'held action')}, ${count(heldContents, 'content')} set aside by a flood`
-  return openCases + held + heldContents === 0
-    ? ok(line)
-    : note(line, 'npm run blobwatch -- case list')
+  return openCases + held + heldContents === 0 ? ok(line) : note(line, typedAs('case list'))
 }
 
 async function dead({ app }: OpenDatabase, { nowMs }: DoctorContext): Promise<Finding> {
   const { dead } = await safetyLevels(app, nowMs)
   return dead === 0
     ? ok('no action was given up')
-    : warn(`${count(dead, 'action')} given up`, 'npm run blobwatch -- hold list')
+    : warn(`${count(dead, 'action')} given up`, typedAs('hold list'))
 }
 
 async function gaps({ app }: OpenDatabase, { nowMs }: DoctorContext): Promise<Finding> {
   const { openGaps } = await safetyLevels(app, nowMs)
   return openGaps === 0
     ? ok('no gap is open')
-    : warn(count(openGaps, 'open gap'), 'npm run blobwatch -- gaps list --open')
+    : warn(count(openGaps, 'open gap'), typedAs('gaps list --open'))
 }
 
 async function unscannable({ app }: OpenDatabase): Promise<Finding> {
   const rows = await unscannableByReason(app)
   if (rows.length === 0) return ok('nothing is unscannable')
   const line = rows.map((row) => `${row.reason} ${row.blobs}`).join(', ')
-  return note(`unscannable: ${line}`, 'npm run blobwatch -- unscannable list')
+  return note(`unscannable: ${line}`, typedAs('unscannable list'))
 }
