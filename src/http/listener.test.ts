@@ -79,6 +79,28 @@ describe('a listener', { timeout: 20_000 }, () => {
     await stream
   })
 
+  test('ends an answer that nobody reads, and waits for one that is not ready', async () => {
+    let left = 0
+    await using listener = await start({ limits: { unreadMs: 100 }, onLeave: () => (left += 1) })
+    for (const path of ['/large', '/endless']) {
+      const socket = connect(listener.port, '127.0.0.1')
+      socket.on('error', () => socket.destroy())
+      socket.pause()
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+      await once(socket, 'readable')
+      await sleep(600)
+      // What the system had taken already is still there, and then the end.
+      let bytes = 0
+      socket.on('data', (chunk: Buffer) => (bytes += chunk.length))
+      await once(socket, 'close')
+      assert.ok(bytes > 0 && bytes < largeBytes, `${bytes} bytes of ${path}`)
+    }
+    assert.equal(left, 1)
+    assert.equal(await text(listener, '/slow/500'), 'slow')
+    const whole = await fetch(`${listener.url}/large`)
+    assert.equal((await whole.arrayBuffer()).byteLength, largeBytes)
+  })
+
   test('close lets an open request finish, and cuts one that does not by the deadline', async () => {
     const listener = await start({ limits: { closeMs: 300 } })
     const slow = text(listener, '/slow/100')
@@ -102,15 +124,27 @@ describe('a listener', { timeout: 20_000 }, () => {
   })
 })
 
+/** More than the system takes for a reader who does not read. */
+const largeBytes = 64 * 1024 * 1024
+
 function start(options: {
   xrpc?: boolean
   limits?: Partial<ListenerLimits>
   streams?: string[]
+  onLeave?: () => void
 }): Promise<Listener> {
   const hono = new Hono()
   hono.get('/xrpc/_health', (context) => context.text('healthy'))
   for (const path of ['/body', '/stream'])
     hono.post(path, async (context) => context.text(await context.req.text()))
+  hono.get('/large', (context) => context.body(new Uint8Array(largeBytes)))
+  hono.get('/endless', (context) => {
+    const body = new ReadableStream({
+      pull: (controller) => controller.enqueue(new Uint8Array(64 * 1024)),
+      cancel: () => options.onLeave?.(),
+    })
+    return context.body(body)
+  })
   hono.get('/hello', (context) => context.text('hello'))
   hono.get('/slow/:ms', async (context) => {
     await sleep(Number(context.req.param('ms')), undefined, { ref: false })

@@ -21,6 +21,8 @@ export type ListenerLimits = {
   /** The same for paths that read a body of any length piece by piece. */
   streamMs: number
   keepAliveMs: number
+  /** How long an answer may wait without a byte of it being taken. */
+  unreadMs: number
   headerBytesMax: number
   connectionsMax: number
   /** How long open requests and streams may go on after close(). */
@@ -33,6 +35,7 @@ export const listenerLimits: ListenerLimits = {
   streamMs: 3_600_000,
   // Longer than the usual proxy's 60 s, so that the proxy and not we end an idle connection.
   keepAliveMs: 65_000,
+  unreadMs: 60_000,
   headerBytesMax: 16 * 1024,
   connectionsMax: 1000,
   closeMs: 5_000,
@@ -91,7 +94,10 @@ export async function listen(
       shouldUpgradeCallback: (request) => isWebSocket(request) && xrpc !== undefined,
     },
     counted(
-      hurried(dispatch(options.hono, xrpc, options.direct), { streams, ms: limits.requestMs }),
+      read(
+        hurried(dispatch(options.hono, xrpc, options.direct), { streams, ms: limits.requestMs }),
+        limits.unreadMs,
+      ),
       options.onAnswer,
     ),
   )
@@ -144,6 +150,17 @@ function hurried(handle: Handler, { streams, ms }: { streams: Set<string>; ms: n
       timer.unref()
       request.once('close', () => clearTimeout(timer))
     }
+    handle(request, response)
+  }
+}
+
+/** Who asks and does not read holds memory: such a connection ends. An answer that is not ready yet has its time. */
+function read(handle: Handler, ms: number): Handler {
+  return (request, response) => {
+    response.setTimeout(ms, () => {
+      if (response.writableLength > 0) response.destroy()
+      else response.socket?.setTimeout(ms)
+    })
     handle(request, response)
   }
 }
