@@ -12,7 +12,7 @@ describe('a shadow between two services', { timeout: 120_000 }, () => {
   const start = async (change: { ours?: URL } = {}) => {
     const lines: ShadowLine[] = []
     const shadow = await startShadow({
-      ...{ host: '127.0.0.1', port: 0, clock: Date.now, askAgainMs: 1 },
+      ...{ host: '127.0.0.1', port: 0, clock: Date.now, limits: { askAgainMs: 1 } },
       upstream: new URL(theirs.now.hmaUrl),
       ours: new URL(ours.now.hmaUrl),
       onLine: (line) => lines.push(line),
