@@ -4,6 +4,7 @@
 // when the database is away or too many wait. A crash loses nothing.
 import type { Hex } from '../domain/blob.ts'
 import { RetryableError } from '../domain/errors.ts'
+import { msSince } from '../domain/ms-since.ts'
 import type { Clock } from '../domain/ports.ts'
 import type { Pair, StateRow } from '../cases/blob-states.ts'
 
@@ -82,7 +83,7 @@ export function createBlobView(options: {
     one(pair) {
       const key = keyOf(pair)
       const known = kept.get(key)
-      if (known !== undefined && clock() - known.readMs < blobViewLimits.freshMs)
+      if (known !== undefined && msSince(known.readMs, clock()) < blobViewLimits.freshMs)
         return Promise.resolve(known.row)
       if (arrived.length >= blobViewLimits.waitingMax)
         return Promise.reject(new RetryableError('too many questions about blobs wait'))

@@ -96,3 +96,20 @@ test('a stream ends when it is old, so that its key is looked at again', async (
   nowMs = 2000
   assert.equal((await reader.read()).done, true)
 })
+
+test('a stream ends when the clock is set back: nobody knows how old it is', async () => {
+  const { source } = memorySource()
+  let nowMs = 7_200_000
+  await using feed = createChangeFeed({
+    clock: () => nowMs,
+    source,
+    onError,
+    times: { heartbeatMs: 5, lookMs: 5 },
+  })
+  const stream = await feed.stream({ after: 0, caller: 1, mayGoOn, onDropped: () => undefined })
+  assert.ok(stream instanceof ReadableStream)
+  const reader = stream.getReader()
+  await reader.read()
+  nowMs = 0
+  assert.equal((await reader.read()).done, true)
+})

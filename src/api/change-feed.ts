@@ -4,6 +4,7 @@
 // holds one page in memory, and is ended when it is not read for `slowMs`, when it is `streamMs` old, when its key opens
 // this no more, and at our stop. Streams are bounded, and so are those of one caller. A crash ends streams; whoever
 // comes back with the last number misses nothing.
+import { msSince } from '../domain/ms-since.ts'
 import type { Clock } from '../domain/ports.ts'
 import type { BlobChange, ChangePage } from '../steps/blob-changes.ts'
 
@@ -79,12 +80,12 @@ export function createChangeFeed(options: {
       if (first.kind === 'outdated') return 'outdated'
       if (isFull(caller)) return 'too-many'
       const from = after ?? newest
-      const untilMs = clock() + times.streamMs
+      const beganMs = clock()
       const reader = newReader(caller)
       const body = pullStream({
         times,
         reader,
-        next: nextOf({ source, reader, times, from, mayGoOn, clock, untilMs }),
+        next: nextOf({ source, reader, times, from, mayGoOn, clock, beganMs }),
         onDropped,
         onError: options.onError,
         onEnd: () => readers.delete(reader),
@@ -112,7 +113,7 @@ function nextOf(options: {
   from: number
   mayGoOn: () => Promise<boolean>
   clock: Clock
-  untilMs: number
+  beganMs: number
 }): () => Promise<string | undefined> {
   const { source, reader, times, clock } = options
   let after = options.from
@@ -124,7 +125,7 @@ function nextOf(options: {
       return `: changes after ${after}\nid: ${after}\nretry: 2000\n\n`
     }
     const sinceMs = clock()
-    while (!reader.isEnded && clock() < options.untilMs) {
+    while (!reader.isEnded && msSince(options.beganMs, clock()) < times.streamMs) {
       const woken = Promise.withResolvers<void>()
       reader.wake = woken.resolve
       const read = await source.read({ after, limit: changeFeedLimits.pageMax })
@@ -133,7 +134,7 @@ function nextOf(options: {
       after = read.through
       if (read.changes.length > 0) return read.changes.map(eventOf).join('')
       if (isPast) continue
-      if (clock() - sinceMs >= times.heartbeatMs) return ': still here\n\n'
+      if (msSince(sinceMs, clock()) >= times.heartbeatMs) return ': still here\n\n'
       const beat = setTimeout(woken.resolve, times.heartbeatMs)
       await woken.promise
       clearTimeout(beat)

@@ -85,6 +85,14 @@ describe('a key', () => {
     assert.equal(row.revokedAt, null)
   })
 
+  test('that is revoked while the clock is set back by hours opens nothing', async () => {
+    const { open, row, state } = ringOf()
+    assert.equal((await open()).kind, 'open')
+    row.revokedAt = new Date(0)
+    state.nowMs -= 7_200_000
+    assert.equal((await open()).kind, 'refused')
+  })
+
   test('that is bound to networks opens from there, and never through a proxy', async () => {
     const { open } = ringOf({ networks: ['10.1.0.0/16'] })
     const from = async (address: string, isForwarded = false) =>

@@ -6,6 +6,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { hashSecret } from '../cases/api-keys.ts'
 import type { KeyScope, StoredKey } from '../cases/api-keys.ts'
+import { msSince } from '../domain/ms-since.ts'
 import type { Clock } from '../domain/ports.ts'
 import type { Access } from './access.ts'
 import { parseNetworks } from './networks.ts'
@@ -64,7 +65,8 @@ export function createKeyRing(options: {
   const lookUp = async (id: string): Promise<Held | undefined> => {
     const before = known.get(id)
     const askedMs = clock()
-    if (before !== undefined && askedMs - before.askedMs < keyRingLimits.freshMs) return before.key
+    if (before !== undefined && msSince(before.askedMs, askedMs) < keyRingLimits.freshMs)
+      return before.key
     const key = readAnew(id, before)
     const entry: Known = { askedMs, readMs: askedMs, key, opened: before?.opened }
     entry.key.catch(() => known.delete(id))
@@ -76,7 +78,8 @@ export function createKeyRing(options: {
       const row = await options.read(id)
       return row && held(row)
     } catch (error) {
-      if (before === undefined || clock() - before.readMs > keyRingLimits.staleMs) throw error
+      if (before === undefined || msSince(before.readMs, clock()) > keyRingLimits.staleMs)
+        throw error
       const entry = known.get(id)
       if (entry !== undefined) entry.readMs = before.readMs
       return before.key

@@ -57,7 +57,9 @@ function createBuckets(clock: Clock) {
     ): { left: number; waitMs: number } {
       const nowMs = clock()
       const before = buckets.get(name) ?? { left: size, atMs: nowMs }
-      const since = Math.max(0, nowMs - before.atMs) / 1000
+      // Set back, the clock would fill nothing until it is where it was.
+      before.atMs = Math.min(before.atMs, nowMs)
+      const since = (nowMs - before.atMs) / 1000
       const filled = Math.min(size, before.left + since * perSecond)
       // To a thousandth of a millisecond: sums of fractions are not exact.
       const waitMs = Math.ceil(((1 - filled) / perSecond) * 1000 - 0.001)

@@ -114,15 +114,18 @@ const sentences: Record<string, string> = {
     'what answers takes no session settings: a pooler? Give the address of HMA’s Postgres itself',
 }
 
-export function hmaError(what: string, error: unknown): Error {
+/** `then`: what a person may rely on when it was not their fault. */
+export function hmaError(
+  what: string,
+  error: unknown,
+  then = 'the same command goes on where it was',
+): Error {
   const code = sqlState(error)
   const sentence = code === undefined ? undefined : sentences[code]
   if (sentence !== undefined) return new UsageError(`could not ${what}: ${sentence}`)
   const sorted = databaseError(`could not ${what} of HMA`, error)
   if (!(sorted instanceof RetryableError)) return sorted
-  return new RetryableError(`${sorted.message}; the same command goes on where it was`, {
-    cause: sorted,
-  })
+  return new RetryableError(`${sorted.message}; ${then}`, { cause: sorted })
 }
 
 /** Throws UsageError when this is no HMA, or none whose tables may be read. */

@@ -24,6 +24,20 @@ describe('the gate', { timeout: 20_000 }, () => {
     entered(await gate.enter('b', { signal })).leave('good')
   })
 
+  test('a clock that is set back by hours closes no host for hours', async () => {
+    const time = { nowMs: 10_000_000 }
+    const limits = withDefaults({ budgetWaitMs: 0 })
+    const gate = createHostGate({ clock: () => time.nowMs, limits })
+    for (let i = 0; i < 10; i++) entered(await gate.enter('a', { signal })).leave('good')
+    gate.pause('b', time.nowMs + 1000)
+    time.nowMs -= 7_200_000
+    const denied = (untilMs: number) => ({ kind: 'denied', reason: 'rate-limited', untilMs })
+    assert.deepEqual(await gate.enter('a', { signal }), denied(time.nowMs + 100))
+    assert.deepEqual(await gate.enter('b', { signal }), denied(time.nowMs + 1000))
+    time.nowMs += 1000
+    for (const host of ['a', 'b']) entered(await gate.enter(host, { signal })).leave('good')
+  })
+
   test('opens no more sockets to one host than allowed and serves who waits in order', async () => {
     const limits = withDefaults({ socketsPerHost: 2, socketWaitMs: 200, requestsPerSecond: 1000 })
     const gate = createHostGate({ clock: () => 1000, limits })

@@ -34,6 +34,8 @@ type HostState = {
   openUntilMs: number
   probing: boolean
   pausedUntilMs: number
+  /** Of the last look at the clock. */
+  seenMs: number
 }
 
 export function createHostGate({ clock, limits }: { clock: Clock; limits: FetchLimits }): HostGate {
@@ -97,6 +99,7 @@ export function createHostGate({ clock, limits }: { clock: Clock; limits: FetchL
 
   function hold(host: string): HostState {
     const state = inUse.get(host) ?? idle.get(host) ?? newState(limits)
+    followClock(state, clock())
     state.users += 1
     inUse.set(host, state)
     return state
@@ -122,7 +125,17 @@ function newState(limits: FetchLimits): HostState {
     openUntilMs: 0,
     probing: false,
     pausedUntilMs: 0,
+    seenMs: 0,
   }
+}
+
+/** Set back by hours, the clock takes what was to last for seconds with it. */
+function followClock(state: HostState, nowMs: number): void {
+  const lostMs = Math.max(0, state.seenMs - nowMs)
+  state.budgetAtMs -= lostMs
+  state.openUntilMs -= lostMs
+  state.pausedUntilMs -= lostMs
+  state.seenMs = nowMs
 }
 
 function denied(reason: HostReason, untilMs: number): Denied {

@@ -64,6 +64,10 @@ describe('resolving a DID', { timeout: 20_000 }, () => {
     resolver.forget(did)
     await resolver.pdsOf(did, { signal })
     assert.equal(plc.requests.length, 3)
+    // The clock was set back: how old the answer is, nobody knows.
+    nowMs -= 7_200_000
+    await resolver.pdsOf(did, { signal })
+    assert.equal(plc.requests.length, 4)
   })
 
   test('does not keep an answer that was on its way when the DID was forgotten', async () => {

@@ -4,6 +4,7 @@
 // It assumes that the directory's address comes from the configuration. A crash forgets the cache and nothing else.
 import { LRUCache } from 'lru-cache'
 import type { Did } from '../domain/blob.ts'
+import { msSince } from '../domain/ms-since.ts'
 import type { Clock, HostLookup, HostResolver } from '../domain/ports.ts'
 import { createDidLookup } from './did-lookup.ts'
 import type { Identity } from './did-lookup.ts'
@@ -37,7 +38,7 @@ export type HostResolverOptions = {
   guardedFetch?: Fetch
 }
 
-type Entry = { identity: Identity; staleAtMs: number }
+type Entry = { identity: Identity; readMs: number }
 
 export function createHostResolver(options: HostResolverOptions): HostResolver {
   const { clock } = options
@@ -51,7 +52,8 @@ export function createHostResolver(options: HostResolverOptions): HostResolver {
     { signal, fresh = false }: { signal: AbortSignal; fresh?: boolean },
   ): Promise<Identity> {
     const entry = fresh ? undefined : cache.get(did)
-    if (entry !== undefined && clock() < entry.staleAtMs) return entry.identity
+    if (entry !== undefined && msSince(entry.readMs, clock()) < ttlMs(entry.identity, limits))
+      return entry.identity
     // A lookup that began before the caller asked for a fresh one may bring the old document.
     const running = fresh ? undefined : inFlight.get(did)
     return orAborted(running ?? start(did), signal)
@@ -62,7 +64,7 @@ export function createHostResolver(options: HostResolverOptions): HostResolver {
       // Not after `forget` or a fresher lookup: then this answer is the old one.
       if (inFlight.get(did) !== running) return identity
       inFlight.delete(did)
-      cache.set(did, { identity, staleAtMs: clock() + ttlMs(identity, limits) })
+      cache.set(did, { identity, readMs: clock() })
       return identity
     })
     inFlight.set(did, running)

@@ -1,7 +1,5 @@
 // bank export: a bank as a file that bank import reads back equal.
 import { randomUUID } from 'node:crypto'
-import { open } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { countContents, exportItems, noteExport } from '../banks/bank-export.ts'
 import { bankNamed } from '../banks/bank-store.ts'
@@ -10,6 +8,7 @@ import { RetryableError, UsageError } from '../domain/errors.ts'
 import type { Io } from './io.ts'
 import { formatOf } from './bank-list-file.ts'
 import { withExamples } from './examples.ts'
+import { newFile } from './new-file.ts'
 import { count, printJson } from './output.ts'
 import { parseOneOf } from './parse.ts'
 import { withSession } from './session.ts'
@@ -74,16 +73,8 @@ async function run(io: Io, name: string, options: ExportOptions): Promise<void> 
       done += items.length
       io.err(`${done} of ${contents} contents written`)
     }
+    await file?.keep()
     if (options.json === true) printJson(io, { bank: name, contents: done, format, output })
     else if (done === 0) io.err('The bank is empty.')
   })
-}
-
-/** Only its owner may read it. Throws UsageError where one is already. */
-async function newFile(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'wx', 0o600)
-  } catch (cause) {
-    throw new UsageError(`${path} cannot be made: is there such a file already?`, { cause })
-  }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { Database } from '../db/client.ts'
+import { copyIn } from '../db/copy-in.ts'
 import { hmaInTest } from '../testing/hma-database.ts'
 import { createWorld } from '../testing/world.ts'
 import { fillHma, md5Of, pdqOf } from './hma-in-test.ts'
@@ -150,6 +151,28 @@ describe('export hma', () => {
     )
   })
 
+  test('a destination that is cut off in the middle, or takes no more, has nothing of it', async (t) => {
+    const { to, beside } = await setUp(t)
+    const words = ['export', 'hma', to.url, '--yes-values', ...reason]
+    const faults = {
+      'perform pg_terminate_backend(pg_backend_pid())':
+        /could not write content_signal of HMA: .* lost .*; nothing of it is there/,
+      [`raise 'no' using errcode = 'disk_full'`]:
+        /could not write content_signal of HMA: .*53100.*; nothing of it is there/,
+    }
+    await to.db`create function fault() returns trigger language plpgsql as 'begin return new; end'`
+    await to.db`create trigger fault before insert on content_signal for each row execute function fault()`
+    for (const [fault, sentence] of Object.entries(faults)) {
+      await to.db.unsafe(
+        `create or replace function fault() returns trigger language plpgsql as $$ begin ${fault}; return new; end $$`,
+      )
+      const { code, err } = await beside(words)
+      assert.equal(code, 75, err)
+      assert.match(err, sentence)
+      assert.equal((await to.db`select from bank`).length, 0)
+    }
+  })
+
   test('says what of our own HMA has no place for, and takes the rest', async (t) => {
     const { to, run, beside } = await setUp(t)
     await run(['bank', 'create', 'OWN', '--class', 'open', '--pdq-distance', '20'])
@@ -176,24 +199,20 @@ describe('export hma', () => {
   })
 })
 
-/** What psql does with such a file: statements, and COPY blocks that end with `\.`. */
+/** What psql does with such a file: a setting of its own, statements that end with a line, rows up to `\\.`. */
 async function replay(hma: Database, text: string): Promise<void> {
-  let rest = text
-  while (rest !== '') {
-    const [, statement = '', block] =
-      /^(?:--.*\n)?([^;]+);\n(?:(?<=from stdin;\n)([\s\S]*?)^\\\.\n)?/m.exec(rest) ?? []
-    const end = rest.indexOf(statement) + statement.length + 2
-    if (block === undefined) {
-      rest = rest.slice(end)
-      if (statement !== '' && !/^(begin|commit)$/.test(statement)) await hma.unsafe(statement)
-      continue
+  const lines = text.split('\n')
+  let statement = ''
+  for (let line = lines.shift(); line !== undefined; line = lines.shift()) {
+    if (/^(--|\\set )/.test(line)) continue
+    statement += `${line}\n`
+    // The body of a block is no statement.
+    if (!line.endsWith(';') || statement.split('$$').length === 2) continue
+    if (!statement.startsWith('copy ')) await hma.unsafe(statement).simple()
+    else {
+      const rows = lines.splice(0, lines.indexOf('\\.') + 1).slice(0, -1)
+      await copyIn(hma, statement, rows.map((row) => `${row}\n`).join(''))
     }
-    const stream = await hma.unsafe(statement).writable()
-    const done = new Promise((resolve, reject) =>
-      stream.once('finish', resolve).once('error', reject),
-    )
-    stream.end(block)
-    await done
-    rest = rest.slice(end + block.length + 3)
+    statement = ''
   }
 }

@@ -1,5 +1,4 @@
 // export hma: the way back. Banks, contents with their numbers and exchanges, as HMA's tables.
-import { open } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { examineHma, openHma, parseHmaAddress } from '../banks/hma-database.ts'
 import { openSession } from '../db/session.ts'
@@ -9,6 +8,7 @@ import type { HmaExported, HmaSink } from '../roles/export-hma.ts'
 import { withExamples } from './examples.ts'
 import { hmaProgress } from './hma-progress.ts'
 import type { Io } from './io.ts'
+import { newFile } from './new-file.ts'
 import { count, printJson } from './output.ts'
 import { withSession } from './session.ts'
 import type { CommandSession } from './session.ts'
@@ -96,13 +96,14 @@ async function hmaSink(
 
 async function fileSink(io: Io, output: string, stack: AsyncDisposableStack): Promise<HmaSink> {
   if (output === '-') return textSink(async (text) => io.out(text.trimEnd()))
-  try {
-    // Only its owner may read it.
-    const file = await open(output, 'wx', 0o600)
-    stack.defer(() => file.close())
-    return await textSink(async (text) => void (await file.write(text)))
-  } catch (cause) {
-    throw new UsageError(`${output} cannot be made: is there such a file already?`, { cause })
+  const file = stack.use(await newFile(output))
+  const sink = await textSink((text) => file.write(text))
+  return {
+    write: (part) => sink.write(part),
+    async end() {
+      await sink.end()
+      await file.keep()
+    },
   }
 }
 

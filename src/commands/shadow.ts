@@ -35,7 +35,7 @@ async function run(io: Io, options: ShadowOptions): Promise<void> {
   const place = /^(.+):(\d+)$/.exec(options.listen)
   if (place === null) throw new UsageError('--listen is an address and a port: 127.0.0.1:5101')
   const [, host = '', port = ''] = place
-  await using shadow = await startShadow({
+  const shadow = await startShadow({
     host: host.replace(/^\[(.*)\]$/, '$1'),
     port: parseWhole(port, 'the port of --listen', { min: 0, max: 65_535 }),
     upstream: parseUrl(options.upstream, '--upstream'),
@@ -47,9 +47,12 @@ async function run(io: Io, options: ShadowOptions): Promise<void> {
   io.err(`listening on ${shadow.url}; ends with Ctrl-C`)
   while (!io.stop.aborted) {
     await sleep(tellEveryMs, undefined, { signal: io.stop }).catch(() => undefined)
-    io.err(summary(shadow.counters()))
+    if (!io.stop.aborted) io.err(summary(shadow.counters()))
   }
+  // First the door: clients that keep coming would keep it open.
+  await shadow[Symbol.asyncDispose]()
   await shadow.idle()
+  io.err(summary(shadow.counters()))
 }
 
 function summary(counters: Counters): string {

@@ -1,6 +1,7 @@
 // Asks every part whether it can do its work. A late firehose is no reason to be taken out of service: such a part
 // answers ok with a note. Checks run together, each within a time limit; many callers at once cost one round.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { msSince } from '../domain/ms-since.ts'
 
 export type CheckResult = {
   ok: boolean
@@ -21,7 +22,7 @@ export function createReadiness(options: {
   const { checks, clock, limitMs = checkMs } = options
   let last: { atMs: number; answer: Promise<Readiness> } | undefined
   return () => {
-    if (last === undefined || clock() - last.atMs >= readinessReuseMs) {
+    if (last === undefined || msSince(last.atMs, clock()) >= readinessReuseMs) {
       last = { atMs: clock(), answer: askAll(checks, limitMs) }
     }
     return last.answer

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
 import { RetryableError } from '../domain/errors.ts'
+import { msSince } from '../domain/ms-since.ts'
 import { noteFacts } from '../steps/note-facts.ts'
 import type { Fact } from '../steps/note-facts.ts'
 
@@ -32,7 +33,7 @@ type Waiting = {
   fact: Fact
   resolve: () => void
   reject: (error: unknown) => void
-  untilMs: number
+  askedMs: number
 }
 
 export function createRecorder(options: {
@@ -42,7 +43,7 @@ export function createRecorder(options: {
   intake: { ring(): void }
   waitMs?: number
 }): Recorder {
-  const { db, clock } = options
+  const { db, clock, waitMs = recorderLimits.waitMs } = options
   const stop = new AbortController()
   const arrived: Waiting[] = []
   const noted = new Map<number, Waiting[]>()
@@ -95,7 +96,7 @@ export function createRecorder(options: {
   }
   const giveUp = () => {
     for (const [id, all] of noted) {
-      if (all.every(({ untilMs }) => clock() < untilMs)) continue
+      if (all.every(({ askedMs }) => msSince(askedMs, clock()) < waitMs)) continue
       for (const waiting of all)
         waiting.reject(new RetryableError('the ledger does not move: the fact is no entry yet'))
       noted.delete(id)
@@ -106,8 +107,7 @@ export function createRecorder(options: {
   return {
     record: (fact) =>
       new Promise((resolve, reject) => {
-        const untilMs = clock() + (options.waitMs ?? recorderLimits.waitMs)
-        arrived.push({ fact, resolve, reject, untilMs })
+        arrived.push({ fact, resolve, reject, askedMs: clock() })
         void note()
       }),
     entered(intake) {

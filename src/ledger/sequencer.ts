@@ -6,6 +6,7 @@
 // A fault here stops appending and so every action; ingest, fetch and hash go on (DATA rule 11).
 // A crash leaves whole batches or nothing.
 import type { Database } from '../db/client.ts'
+import { msSince } from '../domain/ms-since.ts'
 import type { Clock } from '../domain/ports.ts'
 import { append, waitingIntake, watchFloods } from '../steps/append.ts'
 import type {
@@ -79,12 +80,12 @@ export function createSequencer(options: {
       }
       try {
         while (!signal.aborted) {
-          if (options.clock() - watchedAtMs >= sequencerLimits.floodsEveryMs) {
+          if (msSince(watchedAtMs, options.clock()) >= sequencerLimits.floodsEveryMs) {
             watchedAtMs = options.clock()
             await tellFloods(watchedAtMs)
           }
           const intake = await waitingIntake(options.db, sequencerLimits.batch, going?.intake)
-          const due = options.clock() - releasedAtMs >= sequencerLimits.releaseEveryMs
+          const due = msSince(releasedAtMs, options.clock()) >= sequencerLimits.releaseEveryMs
           if (intake.length === 0 && going !== undefined) {
             await settle()
             continue

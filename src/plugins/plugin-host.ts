@@ -7,6 +7,7 @@
 // A crash leaves nothing: where setpriv works it is killed with us, and it sees its pipe close.
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { msSince } from '../domain/ms-since.ts'
 import type { Clock } from '../domain/ports.ts'
 import { protocolVersion } from './manifest.ts'
 import type { Manifest } from './manifest.ts'
@@ -50,7 +51,7 @@ export function createPluginHost(manifest: Manifest, parts: PluginParts): Plugin
   let asks = 0
   let starts = 0
   let failures = 0
-  let restUntilMs = 0
+  let rested = { fromMs: 0, ms: 0 }
   let waiting = 0
   let closed = false
   let last: Promise<unknown> = Promise.resolve()
@@ -58,7 +59,8 @@ export function createPluginHost(manifest: Manifest, parts: PluginParts): Plugin
   const start = async (): Promise<PluginProcess | Failed> => {
     if (current?.alive === true && asks < asksPerProcessMax) return current
     await current?.kill()
-    if (parts.clock() < restUntilMs) return { kind: 'failed', reason: 'resting' }
+    if (msSince(rested.fromMs, parts.clock()) < rested.ms)
+      return { kind: 'failed', reason: 'resting' }
     starts += 1
     asks = 0
     current = new PluginProcess(parts.spawn(findProgram(manifest.command), limitsOf(manifest)))
@@ -85,7 +87,7 @@ export function createPluginHost(manifest: Manifest, parts: PluginParts): Plugin
   }
   const rest = ({ reason }: Failed) => {
     if (reason === 'resting' || reason === 'refused') return
-    restUntilMs = parts.clock() + Math.min(restMs.most, restMs.first * 2 ** failures)
+    rested = { fromMs: parts.clock(), ms: Math.min(restMs.most, restMs.first * 2 ** failures) }
     failures += 1
   }
   return {

@@ -145,6 +145,13 @@ test('is started anew after a rest that doubles, and at once after it did well',
   assert.equal(plugin.host.starts(), 4)
 })
 
+test('rests no longer because the clock is set back', async () => {
+  await using plugin = odd('crash-once')
+  assert.equal((await plugin.hash(Uint8Array.of(1))).kind, 'failed')
+  nowMs -= 7_200_000
+  assert.equal((await plugin.hash(picture)).kind, 'value')
+})
+
 test('a signal type reaches no network and sees no environment', async (t) => {
   if (sandbox.walls.network === 'open') return t.skip('this machine cannot cut the network')
   const server = createServer((socket) => socket.destroy())

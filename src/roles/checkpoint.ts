@@ -7,6 +7,7 @@
 // A crash leaves a head that the signer knows and the database does not: the next leader asks and signs from there.
 import type { Database } from '../db/client.ts'
 import { FatalError, RetryableError, errorMessage } from '../domain/errors.ts'
+import { msSince } from '../domain/ms-since.ts'
 import type { Anchor, AnchorOutcome } from '../ledger/anchor/anchor.ts'
 import { sameBytes, toHex } from '../ledger/bytes.ts'
 import { formatNote, parseNote, verifyNote } from '../ledger/note/note.ts'
@@ -144,7 +145,7 @@ export function createCheckpointer(
       const { takenBy } = current
       const due = options.anchors.filter(
         (anchor) =>
-          !takenBy.has(anchor) && clock() - (submittedMs.get(anchor) ?? 0) >= anchor.everyMs,
+          !takenBy.has(anchor) && msSince(submittedMs.get(anchor) ?? 0, clock()) >= anchor.everyMs,
       )
       if (due.length === 0) return
       const head = current

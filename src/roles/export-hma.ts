@@ -3,11 +3,11 @@
 // Promises: a content is as it was at one moment, all of them within the minutes that it takes; into a database all or nothing, in one transaction, and only into empty tables. Values of restricted and
 // confidential banks are read only when the ledger has an entry that says who let them go, and why.
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { banksForHma, numberedTables, rowsForHma } from '../banks/hma-export.ts'
 import type { ExportedBank, ExportLoss, HmaTableRows } from '../banks/hma-export.ts'
 import { askHma, hmaError, hmaTables } from '../banks/hma-database.ts'
 import type { Database } from '../db/client.ts'
+import { copyIn } from '../db/copy-in.ts'
 import type { Session } from '../db/session.ts'
 import { RetryableError, UsageError } from '../domain/errors.ts'
 import { noteAndWait } from '../steps/note-and-wait.ts'
@@ -147,14 +147,10 @@ export async function databaseSink({ sql }: Session): Promise<HmaSink> {
   return {
     async write({ table, columns, text }) {
       try {
-        const stream = await sql
-          .unsafe(`copy "${table}" (${columns.map((name) => `"${name}"`).join(', ')}) from stdin`)
-          .writable()
-        const ended = once(stream, 'finish')
-        stream.end(text)
-        await ended
+        const names = columns.map((name) => `"${name}"`).join(', ')
+        await copyIn(sql, `copy "${table}" (${names}) from stdin`, text)
       } catch (error) {
-        throw hmaError(`write ${table}`, error)
+        throw hmaError(`write ${table}`, error, 'nothing of it is there')
       }
     },
     async end() {
@@ -165,11 +161,18 @@ export async function databaseSink({ sql }: Session): Promise<HmaSink> {
   }
 }
 
+// Without ON_ERROR_STOP psql would take the rows of a table that it cannot fill for statements.
+const textHead = `-- Banks as HMA’s tables, which have to be empty: psql -f THIS_FILE
+\\set ON_ERROR_STOP on
+set client_encoding = 'UTF8';
+begin;
+do $$ begin
+${hmaTables.map((table) => `  if exists (select from ${table}) then raise exception 'HMA’s table ${table} is not empty'; end if;\n`).join('')}end $$;
+`
+
 /** SQL for psql, in one transaction. */
 export async function textSink(write: (text: string) => Promise<void>): Promise<HmaSink> {
-  await write(
-    '-- Banks as HMA’s tables, which have to be empty: psql -v ON_ERROR_STOP=1 -f THIS_FILE\nbegin;\n',
-  )
+  await write(textHead)
   return {
     async write({ table, columns, text }) {
       await write(`copy ${table} (${columns.join(', ')}) from stdin;\n${text}\\.\n`)

@@ -4,6 +4,7 @@
 // what was known goes on.
 import { ask, callStep } from '../../db/client.ts'
 import type { Database } from '../../db/client.ts'
+import { msSince } from '../../domain/ms-since.ts'
 import type { Clock } from '../../domain/ports.ts'
 import type { Author } from './bank-facts.ts'
 
@@ -21,7 +22,8 @@ export function createTypeSwitch({ db, clock }: { db: Database; clock: Clock }):
   let known: { readMs: number; ratios: Promise<ReadonlyMap<string, number>> } | undefined
   const ratios = () => {
     const before = known
-    if (before !== undefined && clock() - before.readMs < switchFreshMs) return before.ratios
+    if (before !== undefined && msSince(before.readMs, clock()) < switchFreshMs)
+      return before.ratios
     const fresh = readRatios(db).catch((error: unknown) => {
       if (before === undefined) throw error
       return before.ratios

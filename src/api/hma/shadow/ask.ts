@@ -30,16 +30,20 @@ export function passedOn(rawHeaders: readonly string[], without: readonly string
   return kept
 }
 
-/** Rejects when there is no answer, in time or at all, or a longer one than `bytesMax`. */
+/**
+ * Over a connection of its own: one that was kept may be closed over there already, and a call that was lost so must not be
+ * sent twice. Rejects when there is no answer, in time or at all, or a longer one than `bytesMax`.
+ */
 export function ask(
   base: URL,
   call: { method: string; target: string; rawHeaders: string[]; body: Buffer },
-  limits: { timeMs: number; bytesMax: number },
+  limits: { timeMs: number; bytesMax: number; share: Share; stop?: AbortSignal },
 ): Promise<Asked> {
   const { promise, resolve, reject } = Promise.withResolvers<Asked>()
   const send = base.protocol === 'https:' ? requestHttps : requestHttp
   const headers = [...call.rawHeaders, 'Host', base.host]
-  if (call.body.length > 0) headers.push('Content-Length', String(call.body.length))
+  if (call.body.length > 0 || !/^(GET|HEAD)$/.test(call.method))
+    headers.push('Content-Length', String(call.body.length))
   const request = send({
     protocol: base.protocol,
     hostname: base.hostname.replace(/^\[(.*)\]$/, '$1'),
@@ -47,11 +51,20 @@ export function ask(
     method: call.method,
     path: `${base.pathname.replace(/\/$/, '')}${call.target}`,
     headers,
-    signal: AbortSignal.timeout(limits.timeMs),
+    agent: false,
+    signal: AbortSignal.any([
+      AbortSignal.timeout(limits.timeMs),
+      ...(limits.stop ? [limits.stop] : []),
+    ]),
   })
-  request.once('error', reject)
+  request.on('error', reject)
+  // Nobody asked for another protocol, and no error would follow.
+  request.once('upgrade', (_response, socket) => {
+    socket.destroy()
+    reject(new Error('another protocol'))
+  })
   request.once('response', (response) => {
-    readWhole(response, limits.bytesMax).then(
+    readWhole(response, limits).then(
       (body) =>
         resolve({ status: response.statusCode ?? 502, rawHeaders: response.rawHeaders, body }),
       reject,
@@ -61,12 +74,16 @@ export function ask(
   return promise
 }
 
-export async function readWhole(message: IncomingMessage, bytesMax: number): Promise<Buffer> {
+export async function readWhole(
+  message: IncomingMessage,
+  { bytesMax, share }: { bytesMax: number; share: Share },
+): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of message as AsyncIterable<Buffer>) {
     size += chunk.length
     if (size > bytesMax) throw new TooLong()
+    share.take(chunk.length)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
@@ -74,4 +91,33 @@ export async function readWhole(message: IncomingMessage, bytesMax: number): Pro
 
 export class TooLong extends Error {
   override name = 'TooLong'
+}
+
+/** What one call holds of the bytes that all may hold together. */
+export type Share = {
+  /** Throws NoRoom. */
+  take(bytes: number): void
+  end(): void
+}
+
+export class NoRoom extends Error {
+  override name = 'NoRoom'
+}
+
+export function createRoom(bytesMax: number): () => Share {
+  let left = bytesMax
+  return () => {
+    let mine = 0
+    return {
+      take(bytes) {
+        if (bytes > left) throw new NoRoom()
+        left -= bytes
+        mine += bytes
+      },
+      end() {
+        left += mine
+        mine = 0
+      },
+    }
+  }
 }

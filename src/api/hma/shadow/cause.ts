@@ -93,9 +93,11 @@ async function causeOf(
 
 function causeIn(body: string, nowSeconds: number): Cause {
   const content = JSON.parse(body) as {
+    id?: unknown
     disable_until_ts?: unknown
     bank?: { matching_enabled_ratio?: unknown }
   }
+  if (content.id === undefined) return 'not-told'
   const until = Number(content.disable_until_ts ?? 1)
   if (until === 0 || (until !== 1 && until > nowSeconds)) return 'disabled'
   return Number(content.bank?.matching_enabled_ratio ?? 1) < 1 ? 'ratio' : 'has-it'

@@ -1,8 +1,8 @@
 // The old HMA answers its clients through here, and ours is asked the same: where the two differ, a line says how.
 //
 // Promises: clients get the old one's status, headers and bytes, also when ours is slow, wrong or gone; what changes something
-// goes to the old one only; bodies, open calls and comparisons are bounded, and a comparison too many is left out and
-// counted. A line carries no signal and no address (compare.ts). Nothing is kept: a crash loses the counters.
+// goes to the old one only; open calls, comparisons and all bytes that they hold together are bounded, and a comparison too
+// many is left out and counted. A line carries no signal and no address (compare.ts). Nothing is kept: a crash loses the counters.
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { once } from 'node:events'
@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AddressInfo } from 'node:net'
 import { UsageError } from '../../../domain/errors.ts'
 import { listenerLimits } from '../../../http/listener.ts'
-import { ask, passedOn, readWhole, TooLong } from './ask.ts'
-import type { Asked } from './ask.ts'
+import { ask, createRoom, NoRoom, passedOn, readWhole, TooLong } from './ask.ts'
+import type { Asked, Share } from './ask.ts'
 import { causesOf, counted, isDraw } from './cause.ts'
 import type { Side } from './cause.ts'
 import { compareReplies, isComparable } from './compare.ts'
@@ -21,22 +21,28 @@ export const shadowLimits = {
   bodyBytesMax: 128 * 1024 * 1024,
   answerBytesMax: 64 * 1024 * 1024,
   openMax: 256,
-  inFlightBytesMax: 512 * 1024 * 1024,
+  /** Of all calls together: bodies, answers and what is still being compared. */
+  heldBytesMax: 512 * 1024 * 1024,
   comparingMax: 16,
   /** Of a body that is sent twice. */
   comparedBytesMax: 64 * 1024 * 1024,
+  /** Of an answer, which is parsed for it. */
+  comparedAnswerBytesMax: 8 * 1024 * 1024,
   upstreamMs: 120_000,
   oursMs: 15_000,
+  /** For a client to take its answer. */
+  deliverMs: 60_000,
   /** After so long a bank change is in our index: whoever differs then differs. */
   askAgainMs: 2_000,
-} as const
+}
+type Limits = typeof shadowLimits
 
 export type Counters = {
   calls: number
   same: number
   /** By reason. */
   different: Record<string, number>
-  /** Not compared: too many were being compared, the body was too large, or the answer is compressed. */
+  /** Not compared: too many were being compared, the body or the answer was too large, or compressed. */
   leftOut: number
   /** Ours gave no answer. */
   oursFailed: number
@@ -60,24 +66,33 @@ export async function startShadow(options: {
   oursKey?: string | undefined
   onLine: (line: ShadowLine) => void
   clock: () => number
-  askAgainMs?: number
+  limits?: Partial<Limits>
 }): Promise<Shadow> {
+  const limits = { ...shadowLimits, ...options.limits }
   const counters: Counters = {
     ...{ calls: 0, same: 0, different: {}, leftOut: 0, oursFailed: 0, upstreamFailed: 0 },
   }
   const comparing = new Set<Promise<void>>()
-  const budget = { open: 0, bytes: 0 }
+  const stop = new AbortController()
+  const given = {
+    stop: stop.signal,
+    limits,
+    upstream: options.upstream,
+    room: createRoom(limits.heldBytesMax),
+    open: { calls: 0 },
+  }
 
-  const shadow = (call: Sent, theirs: Asked) => {
+  const shadow = async (call: Sent, theirs: Asked, share: Share) => {
     if (
-      comparing.size >= shadowLimits.comparingMax ||
-      call.body.length > shadowLimits.comparedBytesMax ||
+      comparing.size >= limits.comparingMax ||
+      call.body.length > limits.comparedBytesMax ||
+      theirs.body.length > limits.comparedAnswerBytesMax ||
       isPacked(theirs)
     ) {
       counters.leftOut += 1
       return
     }
-    const work: Promise<void> = compare(call, theirs, options)
+    const work: Promise<void> = compare(call, theirs, { ...options, limits, share })
       .then((difference) => {
         if (difference === undefined) {
           counters.same += 1
@@ -88,11 +103,13 @@ export async function startShadow(options: {
         const at = new Date(options.clock()).toISOString()
         options.onLine({ at, method: call.method, path: ruleOf(call.path), ...difference })
       })
-      .catch(() => {
-        counters.oursFailed += 1
+      .catch((error: unknown) => {
+        if (error instanceof NoRoom) counters.leftOut += 1
+        else counters.oursFailed += 1
       })
       .finally(() => comparing.delete(work))
     comparing.add(work)
+    await work
   }
 
   const server = createServer(
@@ -104,9 +121,10 @@ export async function startShadow(options: {
     },
     (request, response) => {
       counters.calls += 1
-      void handle(request, response, { budget, upstream: options.upstream, shadow }).catch(() => {
+      void handle(request, response, { ...given, shadow }).catch((error: unknown) => {
         counters.upstreamFailed += 1
-        refuse(response, 502, 'the upstream HMA gave no answer')
+        const words = error instanceof TooLong ? 'too long an answer' : 'no answer'
+        refuse(response, 502, `the upstream HMA gave ${words}`)
       })
     },
   )
@@ -125,64 +143,82 @@ export async function startShadow(options: {
       const cut = setTimeout(() => server.closeAllConnections(), listenerLimits.closeMs)
       await closed
       clearTimeout(cut)
+      // Whoever asked is gone: nothing is waited for.
+      stop.abort()
     },
   }
 }
 
 type Sent = Call & { target: string; rawHeaders: string[]; body: Buffer }
 
+type Given = {
+  limits: Limits
+  stop: AbortSignal
+  upstream: URL
+  room: () => Share
+  open: { calls: number }
+  shadow: (call: Sent, theirs: Asked, share: Share) => Promise<void>
+}
+
+/** Rejects when the old one gave no answer that can be handed on. */
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  given: {
-    budget: { open: number; bytes: number }
-    upstream: URL
-    shadow: (call: Sent, theirs: Asked) => void
-  },
+  given: Given,
 ): Promise<void> {
-  const { budget, upstream } = given
-  const declared = Number(
-    request.headers['content-length'] ?? (hasBody(request) ? shadowLimits.bodyBytesMax : 0),
-  )
-  if (!(declared <= shadowLimits.bodyBytesMax)) return refuse(response, 413, 'Content too large')
-  if (
-    budget.open >= shadowLimits.openMax ||
-    budget.bytes + declared > shadowLimits.inFlightBytesMax
-  )
-    return refuse(response, 503, 'too many calls at once')
-  budget.open += 1
-  budget.bytes += declared
+  const { limits, stop, open } = given
+  if (Number(request.headers['content-length'] ?? 0) > limits.bodyBytesMax)
+    return refuse(response, 413, 'Content too large')
+  if (open.calls >= limits.openMax) return refuse(response, 503, busySentence)
+  open.calls += 1
+  const share = given.room()
   try {
-    const call = await readCall(request)
-    if (call === undefined) return refuse(response, 413, 'Content too large')
-    const theirs = await ask(upstream, call, {
-      timeMs: shadowLimits.upstreamMs,
-      bytesMax: shadowLimits.answerBytesMax,
-    })
+    const call = await readCall(request, { bytesMax: limits.bodyBytesMax, share })
+    if (call === 'too-long') return refuse(response, 413, 'Content too large')
+    // The client went away before it had said all: nobody waits.
+    if (call === undefined) return void response.destroy()
+    const [timeMs, bytesMax] = [limits.upstreamMs, limits.answerBytesMax]
+    const theirs = await ask(given.upstream, call, { timeMs, bytesMax, share, stop })
     response.writeHead(theirs.status, passedOn(theirs.rawHeaders))
-    response.end(theirs.body)
-    if (isComparable(call)) given.shadow(call, theirs)
-  } finally {
-    budget.open -= 1
-    budget.bytes -= declared
-  }
-}
-
-function hasBody(request: IncomingMessage): boolean {
-  return request.headers['transfer-encoding'] !== undefined
-}
-
-async function readCall(request: IncomingMessage): Promise<Sent | undefined> {
-  const { method = 'GET', url: target = '/' } = request
-  try {
-    const body = await readWhole(request, shadowLimits.bodyBytesMax)
-    const [path = '/', search = ''] = target.split(/\?(.*)/s, 2)
-    const rawHeaders = passedOn(request.rawHeaders, ['host', 'content-length'])
-    return { method, path, query: new URLSearchParams(search), target, rawHeaders, body }
+    const delivered = deliver(response, theirs.body, limits.deliverMs)
+    if (isComparable(call)) await given.shadow(call, theirs, share)
+    await delivered
   } catch (error) {
-    if (error instanceof TooLong) return undefined
-    throw error
+    if (!(error instanceof NoRoom)) throw error
+    refuse(response, 503, busySentence)
+  } finally {
+    open.calls -= 1
+    share.end()
   }
+}
+
+const busySentence = 'too many calls at once'
+
+/** Over when the client has it, or is cut off: what it does not take is held here. */
+async function deliver(response: ServerResponse, body: Buffer, timeMs: number): Promise<void> {
+  if (response.destroyed) return
+  const cut = setTimeout(() => response.destroy(), timeMs)
+  const over = once(response, 'close')
+  response.end(body)
+  await over
+  clearTimeout(cut)
+}
+
+async function readCall(
+  request: IncomingMessage,
+  limits: { bytesMax: number; share: Share },
+): Promise<Sent | 'too-long' | undefined> {
+  const { method = 'GET', url: target = '/' } = request
+  let body: Buffer
+  try {
+    body = await readWhole(request, limits)
+  } catch (error) {
+    if (error instanceof NoRoom) throw error
+    return error instanceof TooLong ? 'too-long' : undefined
+  }
+  const [path = '/', search = ''] = target.split(/\?(.*)/s, 2)
+  const rawHeaders = passedOn(request.rawHeaders, ['host', 'content-length'])
+  return { method, path, query: new URLSearchParams(search), target, rawHeaders, body }
 }
 
 /** The client has the old one's answer already. Rejects when ours has none. */
@@ -193,18 +229,19 @@ async function compare(
     ours: URL
     upstream: URL
     oursKey?: string | undefined
-    askAgainMs?: number
+    limits: Limits
+    share: Share
     clock: () => number
   },
 ): Promise<Difference | undefined> {
-  const { ours, upstream, oursKey, askAgainMs = shadowLimits.askAgainMs } = options
+  const { ours, upstream, oursKey, limits, share } = options
+  const answers = { timeMs: limits.oursMs, bytesMax: limits.comparedAnswerBytesMax, share }
   // Whoever asked is not who asks us, and ours answers nobody through a proxy.
   const type = call.rawHeaders.findIndex(
     (name, at) => at % 2 === 0 && name.toLowerCase() === 'content-type',
   )
   const rawHeaders = type === -1 ? [] : ['Content-Type', call.rawHeaders[type + 1] ?? '']
   if (oursKey !== undefined) rawHeaders.push('Authorization', `Bearer ${oursKey}`)
-  const limits = { timeMs: shadowLimits.oursMs, bytesMax: shadowLimits.answerBytesMax }
   // Whoever looks something up may see it: the old one is asked as its client asks.
   const sides = {
     ours: { base: ours, rawHeaders },
@@ -213,10 +250,10 @@ async function compare(
   const read = async (side: Side, target: string) => {
     const { base, rawHeaders } = sides[side]
     const question = { method: 'GET', target, rawHeaders, body: Buffer.alloc(0) }
-    return replyOf(await ask(base, question, limits))
+    return replyOf(await ask(base, question, answers))
   }
   const look = async () => {
-    const reply = replyOf(await ask(ours, { ...call, rawHeaders }, limits))
+    const reply = replyOf(await ask(ours, { ...call, rawHeaders }, answers))
     const difference = compareReplies(call, replyOf(theirs), reply)
     if (difference === undefined || !mayBeLag(difference)) return difference
     const replies = { theirs: replyOf(theirs), ours: reply }
@@ -226,7 +263,7 @@ async function compare(
   }
   const first = await look()
   if (first === undefined || !mayBeLag(first)) return first
-  await sleep(askAgainMs)
+  await sleep(limits.askAgainMs)
   return (await look()) ?? { ...first, reason: 'index-lag' }
 }
 

@@ -13,7 +13,7 @@ describe('a shadow between two services', { timeout: 120_000 }, () => {
   const start = async (change: { ours?: URL } = {}) => {
     const lines: ShadowLine[] = []
     const shadow = await startShadow({
-      ...{ host: '127.0.0.1', port: 0, clock: Date.now, askAgainMs: 1 },
+      ...{ host: '127.0.0.1', port: 0, clock: Date.now, limits: { askAgainMs: 1 } },
       upstream: new URL(theirs.now.hmaUrl),
       ours: new URL(ours.now.hmaUrl),
       onLine: (line) => lines.push(line),
@@ -144,6 +144,7 @@ test('says why one side did not find a content, from what that side tells of it'
     body: JSON.stringify({ pdq: { B: ids.map((id) => ({ bank_content_id: id, distance: '0' })) } }),
   })
   const content = (until: number, ratio: number) => ({
+    id: 1,
     disable_until_ts: until,
     bank: { matching_enabled_ratio: ratio },
   })
