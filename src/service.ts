@@ -20,6 +20,7 @@ import { joinDeployment } from './service-identity.ts'
 import { createHealth } from './service-health.ts'
 import { openBankBook } from './service-index.ts'
 import { openLedgerParts } from './service-ledger.ts'
+import { openPlugins } from './service-plugins.ts'
 import { openVault } from './service-vault.ts'
 import { startRoles } from './service-roles.ts'
 import { principalId } from './steps/withdraw.ts'
@@ -27,12 +28,16 @@ import { Decoder } from './signals/decoder.ts'
 import { createHasher } from './signals/hasher.ts'
 import { carriesBlob } from './sources/blob-walker.ts'
 import { createTelemetry } from './telemetry/events.ts'
+import type { Manifest } from './plugins/manifest.ts'
+import { createPluginHasher } from './plugins/plugin-hasher.ts'
 import type { Log } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 
 export type ServiceOverrides = {
   clock?: () => number
   random?: () => number
+  /** Those that the settings name, read. */
+  plugins?: readonly Manifest[]
   /** The embedded Postgres does not wait for the disk: for tests and the demo. */
   fastDatabase?: boolean
 }
@@ -107,8 +112,15 @@ async function makeParts(
       log,
     })
 
+  const { others, plugins } = stack.use(
+    await openPlugins(options.plugins ?? [], {
+      clock,
+      warn: (message) => log.warn(message, { component: 'plugin' }),
+    }),
+  )
   const { book, layout } = await openBankBook({
     db,
+    others,
     config,
     clock,
     log,
@@ -148,7 +160,12 @@ async function makeParts(
     bankBook,
     indexLayout: layout,
     decoder,
-    hasher: createHasher({ decoder }),
+    hasher: createPluginHasher({
+      hasher: createHasher({ decoder }),
+      plugins,
+      onFailed: (failure) => telemetry.pluginFailed(failure),
+    }),
+    others,
     resolver,
     fetcher: createBlobFetcher({ resolver, clock, client }),
     prove: (place: Parameters<Prove>[0]) =>

@@ -5,6 +5,16 @@ import type { NewSignal } from './new-signal.ts'
 
 /** A picture that says too little would match half the network: its PDQ stays out, its digests are as good as any. */
 export function signalsOfHash(hashed: HashOutcome): { signals: NewSignal[]; leftOut?: string } {
+  const { signals, leftOut } = ourSignals(hashed)
+  const failed = (hashed.failedPlugins ?? []).map(({ name }) => `plug-in ${name} gave no answer`)
+  const told = [...(leftOut === undefined ? [] : [leftOut]), ...failed]
+  for (const { type, value, quality } of hashed.signals.others ?? [])
+    if (value !== undefined)
+      signals.push({ type, value, ...(quality !== undefined && { quality }) })
+  return { signals, ...(told.length > 0 && { leftOut: told.join('; ') }) }
+}
+
+function ourSignals(hashed: HashOutcome): { signals: NewSignal[]; leftOut?: string } {
   const { sha256, md5, sha1, pdq } = hashed.signals
   const signals: NewSignal[] = [{ type: 'sha256', value: sha256 }]
   if (md5 !== undefined) signals.push({ type: 'md5', value: md5 })

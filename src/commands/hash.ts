@@ -9,7 +9,7 @@ import type { PluginHash, SignalPlugin } from '../plugins/signal-plugin.ts'
 import type { Io } from './io.ts'
 import { withExamples } from './examples.ts'
 import { printFacts, printJson } from './output.ts'
-import { openPluginParts, readManifest } from './plugins.ts'
+import { openParts, readManifest } from './plugins.ts'
 import { hashFile, withHasher } from './read-blob.ts'
 import type { HashedFile } from './read-blob.ts'
 
@@ -60,7 +60,7 @@ async function openPlugin(io: Io, path: string | undefined): Promise<SignalPlugi
   const manifest = readManifest(io, path)
   if (manifest.kind === 'exchange')
     throw new UsageError(`${path} is an exchange: it hashes nothing`)
-  return openSignalPlugin(manifest, await openPluginParts(io))
+  return openSignalPlugin(manifest, await openParts(io))
 }
 
 async function valueOf(

@@ -5,7 +5,7 @@ import { findDigests } from '../banks/digest-lookup.ts'
 import type { Bank, Match } from '../domain/bank.ts'
 import { distanceBounds } from '../domain/bank.ts'
 import { signalTypes } from '../domain/blob.ts'
-import type { SignalType, Signals } from '../domain/blob.ts'
+import type { AnySignalType, Signals } from '../domain/blob.ts'
 import { UsageError } from '../domain/errors.ts'
 import { gate } from '../domain/gate.ts'
 import { matchNow } from '../roles/banks-now.ts'
@@ -32,7 +32,7 @@ type Found = {
   what: string
   bank: string
   content: number
-  type: SignalType
+  type: AnySignalType
   distance: number
   variant: Variant
   /** `harmless`: of a negative bank; the others: why the service would set it aside. */

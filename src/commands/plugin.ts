@@ -14,7 +14,7 @@ import { withExamples } from './examples.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { printJson, printTable } from './output.ts'
-import { openPluginParts, readManifest, readManifests } from './plugins.ts'
+import { openParts, readManifest, readManifests } from './plugins.ts'
 
 type CheckOptions = { sample?: string[]; json?: boolean }
 type Checked = { plugin: string; kind: Manifest['kind']; checks: CheckRow[] }
@@ -47,7 +47,7 @@ async function runCheck(io: Io, path: string | undefined, options: CheckOptions)
       : [readManifest(io, path)]
   if (manifests.length === 0) throw new UsageError('name a MANIFEST, or set BLOBWATCH_PLUGINS')
   const samples = await Promise.all((options.sample ?? []).map(readSample))
-  const parts = await openPluginParts(io)
+  const parts = await openParts(io)
   const checked: Checked[] = []
   for (const manifest of manifests) {
     const { name, kind } = manifest

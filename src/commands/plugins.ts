@@ -1,11 +1,11 @@
 // Plug-ins as commands start them: the manifest from its file, the process behind the decoder's walls.
 import { resolve } from 'node:path'
+import { parseConfig } from '../config.ts'
 import { UsageError } from '../domain/errors.ts'
 import { parseManifest } from '../plugins/manifest.ts'
 import type { Manifest } from '../plugins/manifest.ts'
 import type { PluginParts } from '../plugins/plugin-host.ts'
-import { decoderDefaults } from '../signals/decoder.ts'
-import { openSandbox } from '../signals/sandbox.ts'
+import { openPluginParts } from '../service-plugins.ts'
 import type { Io } from './io.ts'
 
 /** Throws UsageError when it cannot be read or is wrong. */
@@ -29,11 +29,13 @@ export function readManifests(io: Io, paths: readonly string[]): Manifest[] {
   return manifests
 }
 
-export async function openPluginParts(io: Io): Promise<PluginParts> {
-  const { memoryBytes, processorSeconds, nodePath } = decoderDefaults
-  const sandbox = await openSandbox({
-    ...{ memoryBytes, processorSeconds, nodePath },
-    warn: (message) => io.err(`sandbox: ${message}`),
-  })
-  return { spawn: (argv, limits) => sandbox.spawnProgram(argv, limits), clock: Date.now }
+/** The settings' own: of the service, and of every command that hashes or takes values. */
+export function configuredManifests(io: Io): Manifest[] {
+  // Most deployments have none, and then a command that needs no setting reads none.
+  if (!io.env['BLOBWATCH_PLUGINS']) return []
+  return readManifests(io, parseConfig(io.env, io.readFile).plugins)
+}
+
+export function openParts(io: Io): Promise<PluginParts> {
+  return openPluginParts({ clock: Date.now, warn: (message) => io.err(`sandbox: ${message}`) })
 }

@@ -26,7 +26,7 @@ export async function serve(io: Io): Promise<void> {
   const plugins = readManifests(io, config.plugins)
   armFromSetting(config.crashPoint)
   const log = createLog({ level: parseLogLevel(config.logLevel) })
-  await using service = await build(config, { log })
+  await using service = await build(config, { log, plugins })
   const urls = await service.start()
   io.err(startScreen({ config, parts: service.parts, urls, plugins }))
   await Promise.race([stopped(io.stop), service.failed])

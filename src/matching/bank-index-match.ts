@@ -1,15 +1,18 @@
 // What is asked of the parts for one lookup, and what is made of their answers: pure.
 import { pdqQualityMin } from '../domain/blob.ts'
-import type { Signals, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Signals } from '../domain/blob.ts'
 import type { Match } from '../domain/bank.ts'
+import { noOtherTypes } from '../domain/other-type.ts'
 import type { MatchOptions } from '../domain/ports.ts'
 import type { IndexState } from '../domain/signal-batch.ts'
+import { isPerceptual } from '../domain/signal-kind.ts'
 import { variants } from '../domain/variant.ts'
 import type { Variant } from '../domain/variant.ts'
 import type { RowHit } from './index-part.ts'
+import { queryOf } from './other-part.ts'
 
 /** One search of one part. `looks[i]` is how the picture was looked at for query i, plainest first. */
-export type Search = { type: SignalType; queries: Uint8Array; radius: number; looks: Variant[] }
+export type Search = { type: AnySignalType; queries: Uint8Array; radius: number; looks: Variant[] }
 
 const original: Variant[] = ['original']
 const rank = new Map(variants.map((variant, n) => [variant, n] as const))
@@ -19,6 +22,7 @@ export function searchesOf(
   signals: Signals,
   { distanceMax }: IndexState,
   options: MatchOptions = {},
+  others = noOtherTypes,
 ): Search[] {
   const searches: Search[] = []
   for (const type of ['sha256', 'md5', 'sha1'] as const) {
@@ -43,6 +47,11 @@ export function searchesOf(
   if (signals.clip !== undefined && radiusOf('clip') >= 0) {
     const queries = Buffer.from(signals.clip, 'hex')
     searches.push({ type: 'clip', queries, radius: radiusOf('clip'), looks: original })
+  }
+  for (const rule of others.values()) {
+    const queries = queryOf(rule, signals.others)
+    if (queries !== undefined)
+      searches.push({ type: rule.type, queries, radius: rule.radius, looks: original })
   }
   return searches
 }
@@ -82,8 +91,8 @@ export function matchesOf(
   )
 }
 
-function isNear(hit: RowHit, type: SignalType, distanceMax: IndexState['distanceMax']): boolean {
-  if (type !== 'pdq' && type !== 'clip') return true
+function isNear(hit: RowHit, type: AnySignalType, distanceMax: IndexState['distanceMax']): boolean {
+  if (!isPerceptual(type)) return true
   return hit.distance <= (distanceMax.get(hit.bankId)?.[type] ?? -1)
 }
 

@@ -1,7 +1,7 @@
 // One restriction as one statement of reasons. Pure; what does not pass is a value with what is wrong, never a statement.
 import { isPerceptual } from '../domain/signal-kind.ts'
 import type { BankClass } from '../domain/bank.ts'
-import type { SignalType } from '../domain/blob.ts'
+import type { AnySignalType } from '../domain/blob.ts'
 import type { DsaStatement } from './dsa-format.ts'
 import { statementProblems } from './dsa-format.ts'
 import { dsaDefaults, personalIn } from './dsa-rule.ts'
@@ -14,7 +14,7 @@ export type Restriction = {
   bankClass: BankClass
   /** null: the defaults of the class. */
   rule: DsaRule | null
-  signalType: SignalType
+  signalType: AnySignalType
   media: 'image' | 'video' | 'other' | null
   seenAt: Date
   appliedAt: Date

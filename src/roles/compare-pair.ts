@@ -100,6 +100,7 @@ function ofHex(what: string, type: SignalType | undefined): Comparable {
     md5: fits('md5') ? value : null,
     sha1: fits('sha1') ? value : null,
     variants: [],
+    others: [],
   }
   return {
     what,

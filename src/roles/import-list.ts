@@ -29,6 +29,7 @@ import type { ListFormat, ReadLine } from '../banks/list-format.ts'
 import type { NewSignal, SignalRefusal } from '../banks/new-signal.ts'
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
+import { noOtherTypes } from '../domain/other-type.ts'
 import type { Bank } from '../domain/bank.ts'
 import { RetryableError } from '../domain/errors.ts'
 import { actionsOf, previewSignals, seenFacts } from './admit.ts'
@@ -150,7 +151,7 @@ export async function examineImport(options: ImportOptions): Promise<ImportFacts
   const items = await readSample(options, counts)
   const preview = await previewContents({
     db,
-    contents: items.map(({ signals }) => previewSignals(signals, options.bank)),
+    contents: items.map(({ signals }) => previewSignals(signals, options.bank, noOtherTypes)),
     keepDays: settings.keepDays,
     nowMs: options.clock(),
     onProgress: (done, of) => options.onProgress('look back', done, of),

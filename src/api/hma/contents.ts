@@ -8,6 +8,7 @@ import { checkMetadata, parseNote } from '../../banks/content-words.ts'
 import { parseSignal } from '../../banks/new-signal.ts'
 import type { NewSignal } from '../../banks/new-signal.ts'
 import { removeContent } from '../../banks/bank-store.ts'
+import { noOtherTypes } from '../../domain/other-type.ts'
 import type { Bank } from '../../domain/bank.ts'
 import { UsageError } from '../../domain/errors.ts'
 import { admit, examine } from '../../roles/admit.ts'
@@ -202,7 +203,7 @@ async function addTested(
   hashes: Hashes,
   words: Words,
 ): Promise<Response> {
-  const { db, config: settings } = parts
+  const { db, others, config: settings } = parts
   const signals = Object.entries(hashes).map(([name, value]) => signalOf(name, value))
   if (signals.length === 0) refuse(400, 'No signals given')
   const { principal, nowMs } = author(context, parts)
@@ -210,6 +211,7 @@ async function addTested(
     db,
     bank,
     contents: [signals],
+    others,
     settings,
     nowMs,
     signal: context.req.raw.signal,
@@ -221,6 +223,7 @@ async function addTested(
     bank,
     examined,
     content,
+    others,
     settings,
     ...words,
     principal,
@@ -252,7 +255,7 @@ async function addTested(
 function signalOf(name: string, text: string): NewSignal {
   const type = typeNamed(name) ?? refuse(400, `No such signal type ${quoted(name)}`)
   const value = readValue(type, text) ?? refuse(400, `Invalid ${name} signal: ${valueRule(text)}`)
-  return parseSignal({ type: type.ours, value })
+  return parseSignal({ type: type.ours, value }, noOtherTypes)
 }
 
 function valueRule(text: string): string {
