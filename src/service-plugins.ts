@@ -11,8 +11,13 @@ import { openSandbox } from './signals/sandbox.ts'
 
 export type OpenPlugins = AsyncDisposable & {
   others: OtherTypes
-  plugins: readonly SignalPlugin[]
+  plugins: readonly WatchedPlugin[]
 }
+
+/** `illness`: why its last questions had no answer, where there were several in a row; one hostile file is no illness. */
+export type WatchedPlugin = SignalPlugin & { illness(): string | undefined }
+
+const failuresUntilIll = 3
 
 /** A process is started with its first question. Throws UsageError for a type whose values cannot be searched. */
 export async function openPlugins(
@@ -21,15 +26,32 @@ export async function openPlugins(
 ): Promise<OpenPlugins> {
   const others = otherTypesOf(manifests)
   await using stack = new AsyncDisposableStack()
-  const plugins: SignalPlugin[] = []
+  const plugins: WatchedPlugin[] = []
   if (others.size > 0) {
     const parts = await openPluginParts(options)
     for (const manifest of manifests)
       if (manifest.kind === 'signal-type')
-        plugins.push(stack.use(openSignalPlugin(manifest, parts)))
+        plugins.push(watched(stack.use(openSignalPlugin(manifest, parts))))
   }
   const kept = stack.move()
   return { others, plugins, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+function watched(plugin: SignalPlugin): WatchedPlugin {
+  let failures = 0
+  let last = ''
+  return {
+    ...plugin,
+    async hash(bytes) {
+      const answer = await plugin.hash(bytes)
+      // What it refuses is about the file, not about the program.
+      const isFailure = answer.kind === 'failed' && answer.reason !== 'refused'
+      failures = isFailure ? failures + 1 : 0
+      if (isFailure) last = answer.reason
+      return answer
+    },
+    illness: () => (failures < failuresUntilIll ? undefined : last),
+  }
 }
 
 /** The walls that a plug-in runs behind; `warn` is told of those that this machine does not have. */

@@ -2,6 +2,7 @@
 //
 // Promises: build() makes and checks, start() runs, disposing stops within ten seconds; what was half-way is taken up by
 // the next start. Tests hand in overrides. A crash at any place leaves only leases, which run out.
+import { readFileSync } from 'node:fs'
 import { createPdsTakedown } from './actions/pds-takedown.ts'
 import { createBlobFetcher } from './blobs/fetch-blob.ts'
 import { createRecordReader } from './blobs/fetch-record.ts'
@@ -28,16 +29,14 @@ import { Decoder } from './signals/decoder.ts'
 import { createHasher } from './signals/hasher.ts'
 import { carriesBlob } from './sources/blob-walker.ts'
 import { createTelemetry } from './telemetry/events.ts'
-import type { Manifest } from './plugins/manifest.ts'
 import { createPluginHasher } from './plugins/plugin-hasher.ts'
+import { readManifests } from './plugins/read-manifests.ts'
 import type { Log } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 
 export type ServiceOverrides = {
   clock?: () => number
   random?: () => number
-  /** Those that the settings name, read. */
-  plugins?: readonly Manifest[]
   /** The embedded Postgres does not wait for the disk: for tests and the demo. */
   fastDatabase?: boolean
 }
@@ -91,6 +90,12 @@ async function makeParts(
   const clock = options.clock ?? Date.now
   const metrics = createMetrics({ clock, processMetrics: true })
   const telemetry = createTelemetry({ log, metrics })
+  const { others, plugins } = stack.use(
+    await openPlugins(
+      readManifests(config.plugins, (path) => readFileSync(path, 'utf8')),
+      { clock, warn: (message) => log.warn(message, { component: 'plugin' }) },
+    ),
+  )
   const database = stack.use(
     await openDatabase(config, {
       log,
@@ -112,12 +117,6 @@ async function makeParts(
       log,
     })
 
-  const { others, plugins } = stack.use(
-    await openPlugins(options.plugins ?? [], {
-      clock,
-      warn: (message) => log.warn(message, { component: 'plugin' }),
-    }),
-  )
   const { book, layout } = await openBankBook({
     db,
     others,
@@ -166,6 +165,7 @@ async function makeParts(
       onFailed: (failure) => telemetry.pluginFailed(failure),
     }),
     others,
+    plugins,
     resolver,
     fetcher: createBlobFetcher({ resolver, clock, client }),
     prove: (place: Parameters<Prove>[0]) =>

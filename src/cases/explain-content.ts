@@ -89,7 +89,7 @@ export async function actionsCaused(
   )
 }
 
-/** Every blob that it matched, however long ago, and how near the nearest signal came; a digest: 0. */
+/** Every blob that it matched, however long ago, and how near the nearest signal came; where no distance of a bank moves it: 0. */
 export async function matchedBlobs(
   db: Database,
   content: number,

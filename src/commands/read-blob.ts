@@ -51,6 +51,12 @@ export async function hashFile(
   return { file, bytes: bytes.length, ...outcome }
 }
 
+/** Why not all of a file was looked at. */
+export function whyLess(hashed: HashedFile): string | undefined {
+  if (hashed.unscannable !== undefined || !('signals' in hashed)) return hashed.unscannable
+  return hashed.failedPlugins === undefined ? undefined : 'plugin-failed'
+}
+
 /** undefined: more bytes than a blob may have. */
 async function readBlob(file: string): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import type { Database } from '../db/client.ts'
 import type { OtherTypes } from '../domain/other-type.ts'
 import { otherTypesOf } from '../plugins/plugin-hasher.ts'
+import { readManifests } from '../plugins/read-manifests.ts'
 import { openDatabase } from '../service-database.ts'
 import type { OpenDatabase } from '../service-database.ts'
 import { principalId } from '../steps/withdraw.ts'
@@ -12,7 +13,6 @@ import { createLog } from '../telemetry/log.ts'
 import type { Log } from '../telemetry/log.ts'
 import { armFromSetting } from './crash-setting.ts'
 import type { Io } from './io.ts'
-import { readManifests } from './plugins.ts'
 
 export type CommandSession = {
   config: Config
@@ -42,7 +42,7 @@ export async function withSession<T>(
   const db = database.app
   return await work({
     config,
-    others: () => otherTypesOf(readManifests(io, config.plugins)),
+    others: () => otherTypesOf(readManifests(config.plugins, io.readFile)),
     database,
     db,
     principal: () =>
