@@ -2,21 +2,18 @@
 // value is the last eight hex digits of the bytes' sha256.
 import assert from 'node:assert/strict'
 import { createHash, randomUUID } from 'node:crypto'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { apiInTest } from '../api/api-in-test.ts'
+import { oddFolder, oddValue } from '../plugins/odd-in-test.ts'
 import { testDatabase } from '../testing/database.ts'
 import { commandLine } from './run-in-test.ts'
 
-const odd = fileURLToPath(new URL('../plugins/fixtures/odd-plugin.ts', import.meta.url))
-const dir = await mkdtemp(join(tmpdir(), 'blobwatch-plugin-'))
-after(() => rm(dir, { recursive: true, force: true }))
-await chmod(dir, 0o755)
+const { dir, write } = await oddFolder(after)
+const manifestOf = (change: object) => write('good', { media: ['other'], ...change })
 
-const good = await manifestOf('good')
+const good = await manifestOf({})
 const database = await testDatabase()
 const blobwatch = await commandLine(database)
 const env = { BLOBWATCH_PLUGINS: good }
@@ -25,29 +22,10 @@ const text = 'a text that somebody spread'
 const file = join(dir, 'spread.txt')
 await writeFile(file, text)
 
-async function manifestOf(behaviour: string, change: object = {}): Promise<string> {
-  const path = join(dir, `${behaviour}-${Object.keys(change).join('-')}.json`)
-  const manifest = {
-    ...{ blobwatch: 1, kind: 'signal-type', name: 'odd', version: '1', media: ['other'] },
-    ...{ digits: 8, metric: { kind: 'hamming', bits: 32, radius: 4 } },
-    limits: { memoryMb: 1024 },
-    command: [process.execPath, '--no-warnings', odd, behaviour],
-    ...change,
-  }
-  await writeFile(path, JSON.stringify(manifest))
-  return path
-}
-
-/** The plug-in's value of a text, so many bits away. */
-function valueOf(bytes: string, bits = 0): string {
-  const value = createHash('sha256').update(bytes).digest('hex').slice(-8)
-  return ((Number.parseInt(value, 16) ^ (2 ** bits - 1)) >>> 0).toString(16).padStart(8, '0')
-}
-
 describe('at the command line', () => {
   test('hash shows the value of each configured plug-in', async () => {
     const { out } = await blobwatch(['hash', file], { env })
-    assert.match(out, new RegExp(`^odd +${valueOf(text)} \\(quality 80\\)$`, 'm'))
+    assert.match(out, new RegExp(`^odd +${oddValue(text)} \\(quality 80\\)$`, 'm'))
     const none = await blobwatch(['hash', file])
     assert.doesNotMatch(none.out, /odd/)
   })
@@ -55,7 +33,7 @@ describe('at the command line', () => {
   test('bank add takes a value, and a file with its value; match finds both within the radius', async () => {
     await blobwatch(['bank', 'create', 'SPAM'])
     const added = await blobwatch(
-      ['bank', 'add', 'SPAM', '--signal', `odd=${valueOf('other', 3)}`, '--json'],
+      ['bank', 'add', 'SPAM', '--signal', `odd=${oddValue('other', 3)}`, '--json'],
       { env },
     )
     assert.equal(added.code, 0, added.err)
@@ -68,19 +46,19 @@ describe('at the command line', () => {
       }
       return matches.map(({ type, distance }) => `${type} ${distance}`)
     }
-    assert.deepEqual(await found(valueOf('other'), '--type', 'odd'), ['odd 3'])
-    assert.deepEqual(await found(valueOf('other'), '--distance', '2'), [])
+    assert.deepEqual(await found(oddValue('other'), '--type', 'odd'), ['odd 3'])
+    assert.deepEqual(await found(oddValue('other'), '--distance', '2'), [])
     assert.deepEqual((await found(file)).toSorted(), ['md5 0', 'odd 0', 'sha1 0', 'sha256 0'])
     const self = await blobwatch(['bank', 'test', 'SPAM', '--against-self'], { env })
     assert.match(self.out, /5 of 5 signals were found/)
-    const pair = await blobwatch(['explain', '--pair', file, valueOf(text, 2)], { env })
+    const pair = await blobwatch(['explain', '--pair', file, oddValue(text, 2)], { env })
     assert.match(pair.out, /odd +│ 2 /)
   })
 
   test('a type that is not configured is refused with what there is, and so is a wrong value', async () => {
     const add = (value: string, more = {}) =>
       blobwatch(['bank', 'add', 'SPAM', '--signal', value], more)
-    const unknown = await add(`odd=${valueOf('x')}`)
+    const unknown = await add(`odd=${oddValue('x')}`)
     assert.equal(unknown.code, 2)
     assert.match(
       unknown.err,
@@ -106,14 +84,14 @@ describe('at the command line', () => {
       'plugins ok signal types of plug-ins: odd 1; plugin check tries them',
       'plugin-signals ok every bank signal is of a type that is compared',
     ])
-    const compare = await manifestOf('good', { metric: { kind: 'compare', radius: 0.1 } })
+    const compare = await manifestOf({ metric: { kind: 'compare', radius: 0.1 } })
     const [wrong] = await doctor({ BLOBWATCH_PLUGINS: compare })
     assert.match(wrong ?? '', /plugins FAIL plug-in odd: metric compare is not searched/)
   })
 
   test('serve does not start with a type that it cannot search', async () => {
     const start = async (change: object) => {
-      const BLOBWATCH_PLUGINS = await manifestOf('good', change)
+      const BLOBWATCH_PLUGINS = await manifestOf(change)
       const settings = { BLOBWATCH_PLUGINS, BLOBWATCH_FIREHOSE_URL: 'ws://127.0.0.1:1' }
       const { code, err } = await blobwatch(['serve'], { env: settings })
       return `${code} ${err}`
@@ -141,16 +119,16 @@ describe('in a service', () => {
     const { hashes } = (await hashed.json()) as { hashes: { algorithm: string }[] }
     assert.deepEqual(
       hashes.find(({ algorithm }) => algorithm === 'odd'),
-      { algorithm: 'odd', hash_value: valueOf(text), quality: 80 },
+      { algorithm: 'odd', hash_value: oddValue(text), quality: 80 },
     )
     await blobwatchOf(api)(['bank', 'create', 'SPAM'])
-    const signals = [{ type: 'odd', value: valueOf(text, 3) }]
+    const signals = [{ type: 'odd', value: oddValue(text, 3) }]
     const added = await json('/api/v1/banks/SPAM/contents', { signals })
     assert.equal(added.status, 201, JSON.stringify(added.body))
-    const even = [{ type: 'even', value: valueOf(text) }]
+    const even = [{ type: 'even', value: oddValue(text) }]
     assert.equal((await json('/api/v1/banks/SPAM/contents', { signals: even })).status, 422)
     await api.service.parts.bankBook.refresh()
-    const asked = { hash_type: 'odd', hash_value: valueOf(text) }
+    const asked = { hash_type: 'odd', hash_value: oddValue(text) }
     const { body } = await json('/api/v1/match', asked)
     const [match] = body['matches'] as { hash_type: string; distance: number; similarity: number }[]
     assert.deepEqual([match?.hash_type, match?.distance, match?.similarity], ['odd', 3, 1 - 3 / 32])

@@ -2,10 +2,10 @@
 // the last eight hex digits of the bytes' sha256, behind the real walls.
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import type { OtherType } from '../domain/blob.ts'
 import { parseManifest } from '../plugins/manifest.ts'
 import type { SignalTypeManifest } from '../plugins/manifest.ts'
+import { oddManifest, oddValue } from '../plugins/odd-in-test.ts'
 import { createPluginHasher, otherTypesOf } from '../plugins/plugin-hasher.ts'
 import { openSignalPlugin } from '../plugins/signal-plugin.ts'
 import { openPluginParts } from '../service-plugins.ts'
@@ -15,10 +15,9 @@ import { trimBlobs } from '../roles/keep-house.ts'
 import { examine } from '../roles/admit.ts'
 import { bankNamed } from '../banks/bank-store.ts'
 import { parseConfig } from '../config.ts'
-import { alice, bob, createWorld, digestOfBytes, textHasher, worldPds } from '../testing/world.ts'
+import { alice, bob, createWorld, textHasher, worldPds } from '../testing/world.ts'
 import type { World } from '../testing/world.ts'
 
-const fixture = fileURLToPath(new URL('../plugins/fixtures/odd-plugin.ts', import.meta.url))
 const odd = 'odd' as OtherType
 const signal = new AbortController().signal
 
@@ -49,26 +48,13 @@ async function worldWith(
 }
 
 function manifestOf(behaviour: string, change: object = {}): SignalTypeManifest {
-  const manifest = {
-    blobwatch: 1,
-    kind: 'signal-type',
-    name: 'odd',
-    version: '1',
-    command: [process.execPath, '--no-warnings', fixture, behaviour],
-    media: ['image'],
-    digits: 8,
-    metric: { kind: 'hamming', bits: 32, radius: 4 },
-    limits: { wallMs: 5000, memoryMb: 1024 },
-    ...change,
-  }
-  return parseManifest(JSON.stringify(manifest), '/etc/odd.json') as SignalTypeManifest
+  const text = JSON.stringify(oddManifest(behaviour, change))
+  return parseManifest(text, '/etc/odd.json') as SignalTypeManifest
 }
 
 /** The plug-in's value of a picture, so many bits away. */
 function near(bytes: string, bits: number) {
-  const value = Number.parseInt(digestOfBytes(bytes).slice(-8), 16)
-  const moved = (value ^ (2 ** bits - 1)) >>> 0
-  return [{ type: odd, value: moved.toString(16).padStart(8, '0') }]
+  return [{ type: odd, value: oddValue(bytes, bits) }]
 }
 
 async function verdicts(world: World): Promise<string[]> {
