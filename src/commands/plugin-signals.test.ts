@@ -10,8 +10,8 @@ import { oddFolder, oddValue } from '../plugins/odd-in-test.ts'
 import { testDatabase } from '../testing/database.ts'
 import { commandLine } from './run-in-test.ts'
 
-const { dir, write } = await oddFolder(after)
-const manifestOf = (change: object) => write('good', { media: ['other'], ...change })
+const manifests = await oddFolder(after)
+const manifestOf = (change: object) => manifests.write('good', { media: ['other'], ...change })
 
 const good = await manifestOf({})
 const database = await testDatabase()
@@ -19,7 +19,7 @@ const blobwatch = await commandLine(database)
 const env = { BLOBWATCH_PLUGINS: good }
 
 const text = 'a text that somebody spread'
-const file = join(dir, 'spread.txt')
+const file = join(manifests.dir, 'spread.txt')
 await writeFile(file, text)
 
 describe('at the command line', () => {

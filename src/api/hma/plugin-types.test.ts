@@ -4,10 +4,10 @@ import { after, test } from 'node:test'
 import { oddFolder, oddValue } from '../../plugins/odd-in-test.ts'
 import { filesUrl, hmaInTest } from './hma-in-test.ts'
 
-const { write } = await oddFolder(after)
+const manifests = await oddFolder(after)
 
 test('is listed, hashed, added, looked up and compared', async (t) => {
-  const world = await hmaInTest(t, { BLOBWATCH_PLUGINS: await write('good') })
+  const world = await hmaInTest(t, { BLOBWATCH_PLUGINS: await manifests.write('good') })
   const { hma } = world
   const listed = await hma('GET', '/c/signal_type')
   assert.deepEqual(
@@ -43,7 +43,7 @@ test('is listed, hashed, added, looked up and compared', async (t) => {
 })
 
 test('that fails is not taken for a type that matches nothing: the whole lookup comes again', async (t) => {
-  const world = await hmaInTest(t, { BLOBWATCH_PLUGINS: await write('crash') })
+  const world = await hmaInTest(t, { BLOBWATCH_PLUGINS: await manifests.write('crash') })
   const looked = await world.hma('GET', `/m/lookup?url=${filesUrl}/photo.png`)
   assert.equal(looked.status, 503, looked.text)
   assert.ok(looked.headers.get('retry-after') !== null)
@@ -52,7 +52,7 @@ test('that fails is not taken for a type that matches nothing: the whole lookup 
 })
 
 test('that has no value for a file is left out of its answer', async (t) => {
-  const world = await hmaInTest(t, { BLOBWATCH_PLUGINS: await write('none') })
+  const world = await hmaInTest(t, { BLOBWATCH_PLUGINS: await manifests.write('none') })
   const hashed = await world.hma('GET', `/h/hash?url=${filesUrl}/photo.png`)
   assert.deepEqual(Object.keys(hashed.json), ['pdq'])
 })
