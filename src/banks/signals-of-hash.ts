@@ -6,12 +6,15 @@ import type { NewSignal } from './new-signal.ts'
 /** A picture that says too little would match half the network: its PDQ stays out, its digests are as good as any. */
 export function signalsOfHash(hashed: HashOutcome): { signals: NewSignal[]; leftOut?: string } {
   const { signals, leftOut } = ourSignals(hashed)
-  const failed = (hashed.failedPlugins ?? []).map(({ name }) => `plug-in ${name} gave no answer`)
-  const told = [...(leftOut === undefined ? [] : [leftOut]), ...failed]
-  for (const { type, value, quality } of hashed.signals.others ?? [])
-    if (value !== undefined)
-      signals.push({ type, value, ...(quality !== undefined && { quality }) })
-  return { signals, ...(told.length > 0 && { leftOut: told.join('; ') }) }
+  const others = (hashed.signals.others ?? []).flatMap(({ type, value, quality }) =>
+    value === undefined ? [] : [{ type, value, ...(quality !== undefined && { quality }) }],
+  )
+  const exactOnly = others.length === 0 ? '; only exact copies will match' : ''
+  const told = [
+    ...(leftOut === undefined ? [] : [`${leftOut}${exactOnly}`]),
+    ...(hashed.failedPlugins ?? []).map(({ name }) => `plug-in ${name} gave no answer`),
+  ]
+  return { signals: [...signals, ...others], ...(told.length > 0 && { leftOut: told.join('; ') }) }
 }
 
 function ourSignals(hashed: HashOutcome): { signals: NewSignal[]; leftOut?: string } {
@@ -27,5 +30,5 @@ function ourSignals(hashed: HashOutcome): { signals: NewSignal[]; leftOut?: stri
     pdq === undefined
       ? `no PDQ (${hashed.unscannable ?? `a ${hashed.media} file`})`
       : `PDQ refused: quality ${pdq.quality} is under ${pdqQualityMin}`
-  return { signals, leftOut: `${why}; only exact copies will match` }
+  return { signals, leftOut: why }
 }
