@@ -5,7 +5,6 @@ import type { Command } from 'commander'
 import { parseConfig } from '../config.ts'
 import type { Config } from '../config.ts'
 import { UsageError, errorMessage } from '../domain/errors.ts'
-import { otherTypesOf } from '../plugins/plugin-hasher.ts'
 import { openDatabase } from '../service-database.ts'
 import type { OpenDatabase } from '../service-database.ts'
 import { createLog } from '../telemetry/log.ts'
@@ -108,7 +107,7 @@ async function examine(io: Io, only: Group | undefined, offline: boolean): Promi
   const context: DoctorContext = {
     config,
     env: io.env,
-    others: () => otherTypesOf(configuredManifests(io)),
+    manifests: () => configuredManifests(io),
     database,
     databaseProblem: problem,
     nowMs: Date.now(),

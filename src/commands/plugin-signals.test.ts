@@ -81,9 +81,12 @@ describe('at the command line', () => {
     const [, without] = await doctor({})
     assert.match(without ?? '', /plugin-signals warn 2 signals of odd in banks and not compared/)
     assert.deepEqual(await doctor(env), [
-      'plugins ok signal types of plug-ins: odd 1; plugin check tries them',
+      'plugins ok plug-ins that answer: odd 1',
       'plugin-signals ok every bank signal is of a type that is compared',
     ])
+    const crash = await manifests.write('crash')
+    const [silent] = await doctor({ BLOBWATCH_PLUGINS: crash })
+    assert.match(silent ?? '', /plugins FAIL plug-ins that give no answer: odd \(ended\)/)
     const compare = await manifestOf({ metric: { kind: 'compare', radius: 0.1 } })
     const [wrong] = await doctor({ BLOBWATCH_PLUGINS: compare })
     assert.match(wrong ?? '', /plugins FAIL plug-in odd: metric compare is not searched/)

@@ -63,6 +63,15 @@ describe('the metrics page', () => {
     }
   })
 
+  test('counts what plug-ins did not answer by their names and reasons, and says it in the log', async () => {
+    const { page, telemetry, lines } = start()
+    telemetry.pluginFailed({ name: 'average_hash', reason: 'too-large' })
+    const line = 'blobwatch_plugin_failures_total{plugin="average_hash",reason="too-large"} 1'
+    assert.ok((await page()).split('\n').includes(line))
+    const [told] = lines()
+    assert.deepEqual([told?.['outcome'], told?.['component']], ['plugin-failed', 'average_hash'])
+  })
+
   test('shows the index by signal type and layout, and counts its rebuilds once', async () => {
     const { page, telemetry } = start()
     const signals = { sha256: 0, md5: 3, sha1: 0, pdq: 7, clip: 0 }

@@ -2,22 +2,39 @@
 import { ask } from '../../db/client.ts'
 import { signalTypes } from '../../domain/blob.ts'
 import { UsageError, errorMessage } from '../../domain/errors.ts'
+import { otherTypesOf } from '../../plugins/plugin-hasher.ts'
 import type { OpenDatabase } from '../../service-database.ts'
+import { openPlugins } from '../../service-plugins.ts'
 import { count } from '../output.ts'
 import type { Check, DoctorContext, Finding } from './check.ts'
 import { fail, inDatabase, ok, skip, warn } from './check.ts'
 
 export const pluginChecks: Check[] = [
-  { id: 'plugins', group: 'machine', run: (context) => Promise.resolve(manifests(context)) },
+  { id: 'plugins', group: 'machine', run: answering },
   { id: 'plugin-signals', group: 'banks', run: inDatabase(notCompared) },
 ]
 
-function manifests({ others }: DoctorContext): Finding {
+/** Each is started as the service starts it and shown an empty file. */
+async function answering({ manifests, nowMs }: DoctorContext): Promise<Finding> {
   try {
-    const types = [...others().values()].map(({ type, version }) => `${type} ${version}`)
-    return types.length === 0
-      ? skip('no signal type of a plug-in is configured')
-      : ok(`signal types of plug-ins: ${types.join(', ')}; plugin check tries them`)
+    await using open = await openPlugins(manifests(), { clock: () => nowMs, warn: () => {} })
+    const { plugins } = open
+    if (plugins.length === 0) return skip('no signal type of a plug-in is configured')
+    const answers = await Promise.all(
+      plugins.map(async (plugin) => ({ plugin, answer: await plugin.hash(new Uint8Array()) })),
+    )
+    const silent = answers.flatMap(({ plugin: { manifest }, answer }) =>
+      answer.kind === 'failed' && answer.reason !== 'refused'
+        ? [`${manifest.name} (${answer.reason})`]
+        : [],
+    )
+    if (silent.length > 0)
+      return fail(
+        `plug-ins that give no answer: ${silent.join(', ')}; nothing is clear without them`,
+        'npm run blobwatch -- plugin check',
+      )
+    const types = plugins.map(({ manifest: { name, version } }) => `${name} ${version}`)
+    return ok(`plug-ins that answer: ${types.join(', ')}`)
   } catch (error) {
     if (error instanceof UsageError)
       return fail(errorMessage(error).split('\n').join('; '), 'BLOBWATCH_PLUGINS')
@@ -25,8 +42,8 @@ function manifests({ others }: DoctorContext): Finding {
   }
 }
 
-async function notCompared({ app }: OpenDatabase, { others }: DoctorContext): Promise<Finding> {
-  const known = [...signalTypes, ...others().keys()]
+async function notCompared({ app }: OpenDatabase, { manifests }: DoctorContext): Promise<Finding> {
+  const known = [...signalTypes, ...otherTypesOf(manifests()).keys()]
   const rows = await ask(
     'count the bank signals of types that are not configured',
     app<{ type: string; signals: number }[]>`
