@@ -42,8 +42,8 @@ function watched(plugin: SignalPlugin): WatchedPlugin {
   let last = ''
   return {
     ...plugin,
-    async hash(bytes) {
-      const answer = await plugin.hash(bytes)
+    async hash(bytes, signal) {
+      const answer = await plugin.hash(bytes, signal)
       // What it refuses is about the file, not about the program.
       const isFailure = answer.kind === 'failed' && answer.reason !== 'refused'
       failures = isFailure ? failures + 1 : 0

@@ -2,14 +2,18 @@
 //
 // Promises: what plug-ins do changes nothing of what our own hashing found, and a plug-in that gives no answer is named in the
 // outcome: whoever reads it cannot take the blob for looked at in full. Each failure is told once. Asks of one plug-in wait for
-// each other, those of several do not.
+// each other, those of several do not; who waits longer than `answerMsMax` goes without.
 import type { MediaKind, OtherSignal, OtherType } from '../domain/blob.ts'
 import { UsageError } from '../domain/errors.ts'
 import { otherDigitsMax } from '../domain/other-type.ts'
 import type { OtherRule, OtherTypes } from '../domain/other-type.ts'
 import type { HashOutcome, Hasher } from '../domain/ports.ts'
+import { manifestLimits } from './manifest.ts'
 import type { Manifest, SignalTypeManifest } from './manifest.ts'
 import type { PluginHash, SignalPlugin } from './signal-plugin.ts'
+
+/** With its turn: shorter than the lease of a scan leaves, and no less than a manifest may permit for one answer. */
+export const pluginHasherLimits = { answerMsMax: manifestLimits.wallMs.most } as const
 
 type Failure = Extract<PluginHash, { kind: 'failed' }>['reason']
 
@@ -27,9 +31,9 @@ export function createPluginHasher(options: {
       if (hashed.unscannable === 'empty') return hashed
       const asked = plugins.filter(({ manifest }) => manifest.media.includes(hashed.media))
       const answers = await Promise.all(
-        asked.map(async ({ manifest, hash }) => ({
-          manifest,
-          answer: await unlessStopped(hash(input.bytes), input.signal),
+        asked.map(async (plugin) => ({
+          manifest: plugin.manifest,
+          answer: await askInTime(plugin, input),
         })),
       )
       return answers.reduce((outcome, { manifest, answer }) => {
@@ -40,19 +44,25 @@ export function createPluginHasher(options: {
   }
 }
 
-/** Throws the signal's reason: a stop does not wait for what a plug-in takes its time for. */
-async function unlessStopped<Answer>(
-  answer: Promise<Answer>,
-  signal: AbortSignal,
-): Promise<Answer> {
-  const stopped = Promise.withResolvers<never>()
-  const stop = () => stopped.reject(signal.reason as Error)
-  if (signal.aborted) stop()
+/** Throws the signal's reason when it is aborted: a stop waits for no program. */
+async function askInTime(
+  plugin: Pick<SignalPlugin, 'hash'>,
+  { bytes, signal }: { bytes: Uint8Array; signal: AbortSignal },
+): Promise<PluginHash> {
+  signal.throwIfAborted()
+  const gone = new AbortController()
+  const ended = Promise.withResolvers<PluginHash>()
+  const stop = () => ended.reject(signal.reason as Error)
+  const late = () => ended.resolve({ kind: 'failed', reason: 'timeout' })
+  const timer = setTimeout(late, pluginHasherLimits.answerMsMax)
   signal.addEventListener('abort', stop)
   try {
-    return await Promise.race([answer, stopped.promise])
+    return await Promise.race([plugin.hash(bytes, gone.signal), ended.promise])
   } finally {
+    clearTimeout(timer)
     signal.removeEventListener('abort', stop)
+    // What still waits for its turn is not asked any more.
+    gone.abort()
   }
 }
 
