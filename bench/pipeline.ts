@@ -16,6 +16,7 @@ import { claimScanWork, scan } from '../src/roles/scan.ts'
 import type { ScanRoleOptions } from '../src/roles/scan.ts'
 import { roleLimits } from '../src/service-roles.ts'
 import { Decoder } from '../src/signals/decoder.ts'
+import { noOtherTypes } from '../src/domain/other-type.ts'
 import { createHasher } from '../src/signals/hasher.ts'
 import { createTakeIn } from '../src/steps/take-in.ts'
 import { principalId } from '../src/steps/withdraw.ts'
@@ -131,6 +132,7 @@ async function collaborators(parts: {
     mode: 'act',
     fetcher: createBlobFetcher({ resolver, clock, client }),
     hasher: createHasher({ decoder }),
+    others: noOtherTypes,
     banks: bankBook.banks,
     administeredPds: pdsUrl,
     canLabel: false,

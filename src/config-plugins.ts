@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path'
 
 export const pluginSettings = {
   BLOBWATCH_PLUGINS: {
-    help: 'Manifests of plug-ins (docs/extending.md), whole paths with commas between them. They are read at the start; `plugin check` tries them. Nothing is matched with their values yet.',
+    help: 'Manifests of plug-ins (docs/extending.md), whole paths with commas between them. Read at the start; `plugin check` tries them. Every blob of the media that a signal type names is shown to it, and its values are compared with those in the banks. Exchanges are not fetched yet.',
   },
 } as const
 

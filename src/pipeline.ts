@@ -6,18 +6,21 @@
 import { createHash } from 'node:crypto'
 import type { Bank, Mode } from './domain/bank.ts'
 import { contentReasons, coversKind } from './domain/blob.ts'
-import type {
-  ContentReason,
-  HostReason,
-  MediaKind,
-  Signals,
-  UnscannableReason,
-} from './domain/blob.ts'
+import type { HostReason, MediaKind, Signals, UnscannableReason } from './domain/blob.ts'
 import { blobCidOf } from './domain/cid.ts'
 import { decide } from './domain/decide.ts'
 import { gate } from './domain/gate.ts'
 import type { Gated } from './domain/gate.ts'
-import type { BlobFetcher, Clock, Hasher, HostResolver, Matcher } from './domain/ports.ts'
+import { coversOthers } from './domain/other-type.ts'
+import type { OtherTypes } from './domain/other-type.ts'
+import type {
+  BlobFetcher,
+  Clock,
+  HashOutcome,
+  Hasher,
+  HostResolver,
+  Matcher,
+} from './domain/ports.ts'
 import { signalsOf } from './domain/stored-signals.ts'
 import type { HostTry, Place, ScanFound, ScanJob, SettleInput, TryRecord } from './steps/scan.ts'
 
@@ -26,6 +29,8 @@ export type PipelineOptions = {
   fetcher: BlobFetcher
   resolver: HostResolver
   hasher: Hasher
+  /** The types of plug-ins that the hasher asks: without their answers nothing is `clear`. */
+  others: OtherTypes
   matcher: Matcher
   banks: () => ReadonlyMap<number, Bank>
   /** Origin of the one host whose admin interface we hold, as DID documents name it. */
@@ -49,6 +54,8 @@ export const pipelineLimits = {
   notFoundTries: 5,
   /** A blob that a bank names by its CID alone, and that no act follows from, is looked for this often before it is decided. */
   triesBeforeCidAlone: 3,
+  /** A plug-in that does not answer at this moment is asked again in a later run, this often: some minutes in all. */
+  pluginTries: 5,
   retryMsMin: 2_000,
   retryMsMax: 3600 * 1000,
 } as const
@@ -69,38 +76,61 @@ export async function scanBlob(
   options: PipelineOptions,
   signal: AbortSignal,
 ): Promise<Scanned> {
-  const byCid: Known = { signals: { sha256: job.cid } }
   const stored = storedSignals(job)
-  if (stored !== undefined) return conclude(job, stored, [], options, signal)
+  if (stored !== undefined && coversOthers(stored.signals, stored.media, options.others))
+    return conclude(job, stored, [], options, signal)
+  // What is known without the bytes: the CID, and where only a plug-in has not seen them yet, all else.
+  const before: Known = stored ?? { signals: { sha256: job.cid } }
   if (job.crashes >= pipelineLimits.crashesMax) {
-    return conclude(job, { ...byCid, unscannable: 'worker-crash' }, [], options, signal)
+    return conclude(job, { ...before, unscannable: 'worker-crash' }, [], options, signal)
   }
 
-  // Match before fetch where the CID alone decides.
-  const early = await conclude(job, byCid, [], options, signal)
-  const matchedByCid = 'found' in early && early.found.verdict.kind === 'matched'
+  // Match before fetch where that alone decides.
+  const early = await conclude(job, before, [], options, signal)
+  const matchedEarly = 'found' in early && early.found.verdict.kind === 'matched'
   const decided = 'found' in early ? early.found.decisions : []
   const acts = decided.some(({ decision }) => decision.outcome === 'acted')
   // Where evidence is asked for, the bytes are needed in any case.
-  if (matchedByCid && acts && !decided.some(({ decision }) => decision.preserve)) return early
+  if (matchedEarly && acts && !decided.some(({ decision }) => decision.preserve)) return early
 
   const got = await fetchFromAnyHost(job, options, signal)
   if ('bytes' in got) {
     const hashed = await options.hasher.hash({ ...got, signal })
-    const known = { ...hashed, bytes: got.bytes.length }
-    return { ...(await conclude(job, known, got.tries, options, signal)), bytes: got.bytes }
+    const scanned = await conclude(job, knownOf(got, hashed), got.tries, options, signal)
+    const later = askedAgainAt(job, hashed, scanned, options.clock())
+    return later ?? { ...scanned, bytes: got.bytes }
   }
   const deferred = deferral(job, got, options.clock())
   // What the bytes may add is waited for a little; then what the CID alone tells is decided.
-  const waits = !acts && (!matchedByCid || job.attempts < pipelineLimits.triesBeforeCidAlone)
+  const waits = !acts && (!matchedEarly || job.attempts < pipelineLimits.triesBeforeCidAlone)
   if (deferred !== undefined && waits)
     return { job, tries: got.tries, nowMs: options.clock(), deferred }
-  if (matchedByCid) return { ...early, tries: got.tries, noBytes: got }
-  return conclude(job, { ...byCid, unscannable: got.reason }, got.tries, options, signal)
+  if (matchedEarly) return { ...early, tries: got.tries, noBytes: got }
+  return conclude(job, { ...before, unscannable: got.reason }, got.tries, options, signal)
 }
 
-/** What an earlier scan computed, when it is all that this kind of media can give. */
-function storedSignals(job: ScanJob): Known | undefined {
+function knownOf({ bytes }: FetchedBytes, hashed: HashOutcome): Known {
+  const { signals, media, unscannable, failedPlugins = [] } = hashed
+  const reason = unscannable ?? (failedPlugins.length > 0 ? 'plugin-failed' : undefined)
+  return { signals, media, bytes: bytes.length, ...(reason && { unscannable: reason }) }
+}
+
+/** Where a plug-in gave no answer at this moment only. What matches without it is settled at once. */
+function askedAgainAt(
+  job: ScanJob,
+  { failedPlugins = [] }: HashOutcome,
+  scanned: SettleInput,
+  nowMs: number,
+): Scanned | undefined {
+  const isMatched = 'found' in scanned && scanned.found.verdict.kind === 'matched'
+  const mayAnswer = failedPlugins.some(({ isOfTheMoment }) => isOfTheMoment)
+  if (!mayAnswer || isMatched || job.attempts >= pipelineLimits.pluginTries) return undefined
+  const untilMs = nowMs + backOffMs(job.attempts)
+  return { job, tries: scanned.tries, nowMs, deferred: { untilMs, reason: 'plugin-failed' } }
+}
+
+/** What an earlier scan computed, when it is all that this kind of media can give but for what plug-ins say. */
+function storedSignals(job: ScanJob): (Known & { media: MediaKind }) | undefined {
   const { blob } = job
   if (blob?.kind == null || blob.md5 === null || blob.sha1 === null) return undefined
   const signals = signalsOf(job.cid, blob)
@@ -128,7 +158,7 @@ async function conclude(
     counted.length > 0 ? await locate(job, options, signal) : { located: [], unsure: false }
   const nowMs = options.clock()
   const found: ScanFound = {
-    verdict: verdictOf(known, counted),
+    verdict: verdictOf(known, counted, options.others),
     signals: known.signals,
     ...(known.media && { media: known.media }),
     ...(known.bytes !== undefined && { bytes: known.bytes }),
@@ -156,11 +186,19 @@ async function conclude(
 }
 
 /** `clear` only with every signal type that the kind requires (promise 2). */
-function verdictOf(known: Known, counted: Gated['counted']): ScanFound['verdict'] {
+function verdictOf(
+  known: Known,
+  counted: Gated['counted'],
+  others: OtherTypes,
+): ScanFound['verdict'] {
   if (counted.length > 0) return { kind: 'matched' }
   if (known.unscannable !== undefined) return { kind: 'unscannable', reason: known.unscannable }
-  if (known.media !== undefined && coversKind(known.signals, known.media)) return { kind: 'clear' }
-  return { kind: 'unscannable', reason: 'corrupt' satisfies ContentReason }
+  const { signals, media } = known
+  if (media === undefined || !coversKind(signals, media))
+    return { kind: 'unscannable', reason: 'corrupt' }
+  return coversOthers(signals, media, others)
+    ? { kind: 'clear' }
+    : { kind: 'unscannable', reason: 'plugin-failed' }
 }
 
 type Located = { place: Place; administered: boolean }

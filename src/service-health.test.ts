@@ -13,6 +13,7 @@ const fresh: BankBookStatus = {
   index: {
     layout: 'memory',
     signals: { sha256: 1, md5: 0, sha1: 0, pdq: 0, clip: 0 },
+    others: {},
     bytes: 100,
     pending: 0,
     rebuilding: false,

@@ -7,6 +7,7 @@ import { countSignals } from './banks/bank-loader-count.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/client.ts'
 import { ask } from './db/client.ts'
+import type { OtherTypes } from './domain/other-type.ts'
 import type { Clock } from './domain/ports.ts'
 import { createBankIndex } from './matching/bank-index.ts'
 import { chooseLayout } from './matching/choose-layout.ts'
@@ -21,9 +22,10 @@ export async function openBankBook(options: {
   config: Pick<Config, 'indexLayout' | 'dataDir'>
   clock: Clock
   log: Log
+  others: OtherTypes
   onRebuildFailed: (error: unknown) => void
 }): Promise<{ book: BankBook; layout: LayoutChoice }> {
-  const { db, config, clock, log, onRebuildFailed } = options
+  const { db, config, clock, log, others, onRebuildFailed } = options
   const { choice, expected } = await layoutFor({ db, config, nowMs: clock() })
   const layout =
     choice.layout === 'file'
@@ -38,7 +40,8 @@ export async function openBankBook(options: {
     db,
     clock,
     log,
-    createIndex: () => createBankIndex({ clock, layout, expected, onRebuildFailed }),
+    others,
+    createIndex: () => createBankIndex({ clock, layout, expected, others, onRebuildFailed }),
   })
   try {
     await book.refresh()

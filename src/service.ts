@@ -2,6 +2,7 @@
 //
 // Promises: build() makes and checks, start() runs, disposing stops within ten seconds; what was half-way is taken up by
 // the next start. Tests hand in overrides. A crash at any place leaves only leases, which run out.
+import { readFileSync } from 'node:fs'
 import { createPdsTakedown } from './actions/pds-takedown.ts'
 import { createBlobFetcher } from './blobs/fetch-blob.ts'
 import { createRecordReader } from './blobs/fetch-record.ts'
@@ -20,6 +21,7 @@ import { joinDeployment } from './service-identity.ts'
 import { createHealth } from './service-health.ts'
 import { openBankBook } from './service-index.ts'
 import { openLedgerParts } from './service-ledger.ts'
+import { openPlugins } from './service-plugins.ts'
 import { openVault } from './service-vault.ts'
 import { startRoles } from './service-roles.ts'
 import { principalId } from './steps/withdraw.ts'
@@ -27,6 +29,8 @@ import { Decoder } from './signals/decoder.ts'
 import { createHasher } from './signals/hasher.ts'
 import { carriesBlob } from './sources/blob-walker.ts'
 import { createTelemetry } from './telemetry/events.ts'
+import { createPluginHasher } from './plugins/plugin-hasher.ts'
+import { readManifests } from './plugins/read-manifests.ts'
 import type { Log } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 
@@ -86,6 +90,12 @@ async function makeParts(
   const clock = options.clock ?? Date.now
   const metrics = createMetrics({ clock, processMetrics: true })
   const telemetry = createTelemetry({ log, metrics })
+  const { others, plugins } = stack.use(
+    await openPlugins(
+      readManifests(config.plugins, (path) => readFileSync(path, 'utf8')),
+      { clock, warn: (message) => log.warn(message, { component: 'plugin' }) },
+    ),
+  )
   const database = stack.use(
     await openDatabase(config, {
       log,
@@ -109,6 +119,7 @@ async function makeParts(
 
   const { book, layout } = await openBankBook({
     db,
+    others,
     config,
     clock,
     log,
@@ -148,7 +159,13 @@ async function makeParts(
     bankBook,
     indexLayout: layout,
     decoder,
-    hasher: createHasher({ decoder }),
+    hasher: createPluginHasher({
+      hasher: createHasher({ decoder }),
+      plugins,
+      onFailed: (failure) => telemetry.pluginFailed(failure),
+    }),
+    others,
+    plugins,
     resolver,
     fetcher: createBlobFetcher({ resolver, clock, client }),
     prove: (place: Parameters<Prove>[0]) =>

@@ -9,7 +9,7 @@ import { connect } from '../db/client.ts'
 import type { Database } from '../db/client.ts'
 import type { Bank } from '../domain/bank.ts'
 import { RetryableError } from '../domain/errors.ts'
-import type { BankIndex, IndexChange, IndexStatus, SignalBatch } from '../domain/signal-batch.ts'
+import type { BankIndex, IndexChange, IndexStatus, AnyBatch } from '../domain/signal-batch.ts'
 import { createBankIndex } from '../matching/bank-index.ts'
 import { createLinearMatcher } from '../matching/linear-matcher.ts'
 import { principalId } from '../steps/withdraw.ts'
@@ -420,7 +420,7 @@ function between(
   does: { onFirstBatch?: () => Promise<void>; onApply?: (change: IndexChange) => void },
 ): BankIndex {
   const ids = new Set<number>()
-  const notTwice = ({ signalIds }: SignalBatch) => {
+  const notTwice = ({ signalIds }: AnyBatch) => {
     for (const id of signalIds) assert.ok(!ids.has(id), `signal ${id} is added twice`)
     for (const id of signalIds) ids.add(id)
   }

@@ -5,6 +5,8 @@
 // the next look; a database that was restored to an older state is read anew, and the index of before answers meanwhile.
 // A look that fails leaves what was known. After a crash everything is read anew.
 import type { Bank } from '../domain/bank.ts'
+import { noOtherTypes } from '../domain/other-type.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
 import type { Clock, Matcher } from '../domain/ports.ts'
 import type { BankIndex, IndexStatus } from '../domain/signal-batch.ts'
 import type { Database, Log } from '../db/client.ts'
@@ -47,6 +49,8 @@ export type BankBookOptions = {
   db: Database
   clock: Clock
   log: Pick<Log, 'info' | 'warn'>
+  /** The types of plug-ins; signals of any other that is not ours are not loaded. */
+  others?: OtherTypes
   /** An empty one; disposed by the book. */
   createIndex: () => BankIndex
 }
@@ -146,14 +150,14 @@ function tellReplaced({ known }: State, { head }: Look, { log }: BankBookOptions
 }
 
 async function loadAll(state: State, head: Point, options: BankBookOptions): Promise<void> {
-  const { db, log } = options
+  const { db, log, others = noOtherTypes } = options
   state.loading = true
   const index = options.createIndex()
   try {
     const banks = await readBanks(db)
     const loaded = await readState(db, head.generation, banks)
     const progress = tellProgress(options)
-    await index.load(readSignals(db, head.generation, progress.onPage), loaded)
+    await index.load(readSignals(db, head.generation, { others, onPage: progress.onPage }), loaded)
     progress.end()
     state.banks = banks
     state.known = head

@@ -1,19 +1,24 @@
 // Brings an index from one generation to the next: what was added and removed between the two.
 import type { Database, Log } from '../db/client.ts'
+import { noOtherTypes } from '../domain/other-type.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
 import type { BankIndex, IndexState } from '../domain/signal-batch.ts'
 import { readAdded, readRemoved } from './bank-loader-changes.ts'
 import type { Changes, Span } from './bank-loader-changes.ts'
 
-type Reading = { db: Database; log: Pick<Log, 'warn'> }
+type Reading = { db: Database; log: Pick<Log, 'warn'>; others?: OtherTypes }
 
 /** `after`: the state at the end of the span. */
 export type Taken = { index: BankIndex; span: Span; changes: Changes; after: IndexState }
 
 /** What is small is seen whole by the next lookup, or not at all. */
-export async function takeAtOnce({ index, span, changes, after }: Taken, { db, log }: Reading) {
+export async function takeAtOnce(
+  { index, span, changes, after }: Taken,
+  { db, log, others = noOtherTypes }: Reading,
+) {
   const added = []
   const removed = []
-  for await (const page of readAdded(db, span, changes.added)) {
+  for await (const page of readAdded(db, span, changes.added, { others })) {
     added.push(...page.batches)
     tellSkipped(log, page.skipped)
   }
@@ -24,11 +29,14 @@ export async function takeAtOnce({ index, span, changes, after }: Taken, { db, l
 /** What is big is matched as it comes, and counts as there when all of it is. Additions first: nothing is between banks. */
 export async function takeInPages(
   { index, span, changes, after, unfinished }: Taken & { unfinished: { through: number } },
-  { db, log }: Reading,
+  { db, log, others = noOtherTypes }: Reading,
 ): Promise<void> {
   const soFar = { ...after, generation: span.from }
   const none = new Uint32Array()
-  for await (const page of readAdded(db, span, changes.added, unfinished.through)) {
+  for await (const page of readAdded(db, span, changes.added, {
+    others,
+    after: unfinished.through,
+  })) {
     index.apply({ ...soFar, added: page.batches, removedSignalIds: none })
     unfinished.through = page.through
     tellSkipped(log, page.skipped)

@@ -1,7 +1,7 @@
 // The contents of a bank as people read them. Values come out only when asked for, and the caller says who may ask.
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
-import type { Hex, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Hex } from '../domain/blob.ts'
 
 export type ContentRow = {
   id: number
@@ -19,7 +19,7 @@ export type ContentRow = {
   /** A person looked at what it matched. */
   reviewed: 'confirmed' | 'deconfirmed' | null
   matchedBlobs: number
-  signals: { type: SignalType; quality: number | null; value?: Hex }[]
+  signals: { type: AnySignalType; quality: number | null; value?: Hex }[]
 }
 
 /** `search`: part of a note, the metadata, a list's name or its name for an item, whatever the case; or a whole signal value in hex. */

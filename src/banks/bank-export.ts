@@ -1,6 +1,9 @@
 // A bank's contents on their way out, page by page. The caller says who may have them.
 import type { Database } from '../db/client.ts'
 import { ask, callStep } from '../db/client.ts'
+import { signalTypes } from '../domain/blob.ts'
+import type { AnySignalType } from '../domain/blob.ts'
+import { isOfOther } from '../domain/other-type.ts'
 import type { ListFormat, WrittenItem } from './list-format.ts'
 import type { NewSignal } from './new-signal.ts'
 
@@ -18,6 +21,17 @@ export async function* exportItems(db: Database, bank: number): AsyncGenerator<W
     if (rows.length < pageRows) return
     after = rows.at(-1)?.id ?? after
   }
+}
+
+/** Ours, whether the bank has them or not, and those of plug-ins that it has. */
+export async function typesInBank(db: Database, bank: number): Promise<AnySignalType[]> {
+  const rows = await ask(
+    'read the signal types of the bank',
+    db<{ type: AnySignalType }[]>`
+      select distinct s.type from bank_content c join bank_signal s on s.content = c.id
+      where c.bank = ${bank} and c.removed_at is null and s.state = 'live' order by s.type`,
+  )
+  return [...signalTypes, ...rows.map(({ type }) => type).filter(isOfOther)]
 }
 
 export async function countContents(db: Database, bank: number): Promise<number> {

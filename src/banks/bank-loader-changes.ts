@@ -1,6 +1,7 @@
 // Reads what was added and removed between two generations, in pages that keep the process free in between.
 import type { Database } from '../db/client.ts'
-import type { SignalBatch } from '../domain/signal-batch.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
+import type { AnyBatch } from '../domain/signal-batch.ts'
 import {
   idRanges,
   isWhole,
@@ -39,7 +40,7 @@ export async function readExtents(db: Database, { from, to }: Span): Promise<Cha
 }
 
 export type AddedPage = {
-  batches: SignalBatch[]
+  batches: AnyBatch[]
   /** The greatest id looked at. */
   through: number
   skipped: number
@@ -52,7 +53,7 @@ export async function* readAdded(
   db: Database,
   span: Span,
   extent: Extent,
-  after = 0,
+  { others, after = 0 }: { others: OtherTypes; after?: number },
 ): AsyncGenerator<AddedPage> {
   const ranges = rangesOf({ ...extent, first: Math.max(extent.first, after + 1) })
   const pages = readInOrder(ranges, async (range) => ({
@@ -60,7 +61,7 @@ export async function* readAdded(
     range,
   }))
   for await (const { rows, range } of pages) {
-    const whole = rows.filter(isWhole)
+    const whole = rows.filter((row) => isWhole(row, others))
     const count = (some: Added[]) => some.reduce((sum, row) => sum + row.signalIds.length, 0)
     yield {
       batches: whole.map((row) => toBatch(row, row.bankIds)),

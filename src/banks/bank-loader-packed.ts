@@ -1,8 +1,8 @@
 // Bank signals as Postgres packs them, a page of rows as one row, and as the index takes them. No object per signal.
 import { ask, inTime } from '../db/client.ts'
-import type { SignalType } from '../domain/blob.ts'
-import { signalBytes } from '../domain/signal-batch.ts'
-import type { SignalBatch } from '../domain/signal-batch.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
+import { bytesOfType } from '../domain/signal-batch.ts'
+import type { AnyBatch } from '../domain/signal-batch.ts'
 
 export const loaderLimits = {
   /** Ids of a page of the first load: some tens of milliseconds of Postgres's time. */
@@ -26,19 +26,19 @@ export type Packed = {
 /** `to` is not in it. */
 export type IdRange = { from: number; to: number }
 
-/** A type that this build knows, and values as long as its are. */
-export function isWhole({ type, signalIds, values }: Packed): boolean {
-  if (!Object.hasOwn(signalBytes, type)) return false
-  return values.length === signalIds.length * signalBytes[type as SignalType]
+/** A type that is ours or configured, and values as long as its are. */
+export function isWhole({ type, signalIds, values }: Packed, others: OtherTypes): boolean {
+  const width = bytesOfType(type, others)
+  return width !== undefined && values.length === signalIds.length * width
 }
 
 /** Of what is whole. */
-export function toBatch(packed: Packed, bankIds: Uint32Array): SignalBatch {
+export function toBatch(packed: Packed, bankIds: Uint32Array): AnyBatch {
   const { type, signalIds, contentIds, values } = packed
   const count = signalIds.length
   // A copy: the bytes that came are a part of something larger.
   const own = new Uint8Array(values)
-  return { type: type as SignalType, count, values: own, signalIds, contentIds, bankIds }
+  return { type, count, values: own, signalIds, contentIds, bankIds } as AnyBatch
 }
 
 /** int4 in network order. */

@@ -5,9 +5,10 @@
 // signal here, none there, and no statement that lasts long. A failure throws; nothing is taken up half-way.
 import type { Database } from '../db/client.ts'
 import { signalTypes } from '../domain/blob.ts'
-import type { SignalType } from '../domain/blob.ts'
-import { signalBytes } from '../domain/signal-batch.ts'
-import type { SignalBatch } from '../domain/signal-batch.ts'
+import { noOtherTypes } from '../domain/other-type.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
+import { bytesOfType } from '../domain/signal-batch.ts'
+import type { AnyBatch } from '../domain/signal-batch.ts'
 import { copyRows, literal } from './bank-loader-copy.ts'
 import {
   idRanges,
@@ -25,7 +26,7 @@ export type LoadProgress = {
   signals: number
   /** Of the ids looked through, 0 to 100. */
   percent: number
-  /** Rows whose type this build does not know, or whose length is not their type's. */
+  /** Rows whose type is neither ours nor configured, or whose length is not their type's. */
   skipped: number
 }
 
@@ -33,16 +34,17 @@ export type LoadProgress = {
 export async function* readSignals(
   db: Database,
   generation: number,
-  onPage: (progress: LoadProgress) => void = () => undefined,
-): AsyncGenerator<SignalBatch> {
+  options: { others?: OtherTypes; onPage?: (progress: LoadProgress) => void } = {},
+): AsyncGenerator<AnyBatch> {
+  const { others = noOtherTypes, onPage } = options
   const bounds = await readBounds(db)
   const banksOf = await readContentBanks(db)
   const ranges = idRanges(bounds.first, bounds.last, loaderLimits.pageIds)
   const progress = { signals: 0, percent: 0, skipped: 0 }
   let pages = 0
-  let usual: SignalType | undefined
+  let usual: string | undefined
   for await (const page of readInOrder(ranges, (range) =>
-    readPage(db, { generation, range, usual }),
+    readPage(db, { generation, range, usual, others }),
   )) {
     pages += 1
     usual = page.only
@@ -54,7 +56,7 @@ export async function* readSignals(
     }
     const through = Math.min(pages * loaderLimits.pageIds, bounds.last - bounds.first + 1)
     progress.percent = Math.floor((through / (bounds.last - bounds.first + 1)) * 100)
-    onPage(progress)
+    onPage?.(progress)
   }
 }
 
@@ -71,16 +73,17 @@ type Page = {
   signals: Packed[]
   skipped: number
   /** The type of all of them. */
-  only: SignalType | undefined
+  only: string | undefined
 }
-type Asked = { generation: number; range: IdRange; usual: SignalType | undefined }
+type Asked = { generation: number; range: IdRange; usual: string | undefined; others: OtherTypes }
 
 /** What is cheap to ask first, what is right always. Lists come with one type of signal mostly. */
 async function readPage(db: Database, asked: Asked): Promise<Page> {
-  const ofUsual = asked.usual && (await readOneType(db, asked, asked.usual))
+  const ofUsual = asked.usual === undefined ? undefined : await readOneType(db, asked, asked.usual)
   const found = ofUsual ?? (await readTypes(db, asked))
-  if (found.every(isWhole)) return { signals: found, skipped: 0, only: onlyType(found) }
-  const signals = (await readTypes(db, asked, { ofLength: true })).filter(isWhole)
+  const isWholeHere = (some: Packed) => isWhole(some, asked.others)
+  if (found.every(isWholeHere)) return { signals: found, skipped: 0, only: onlyType(found) }
+  const signals = (await readTypes(db, asked, { ofLength: true })).filter(isWholeHere)
   return { signals, skipped: countOf(found) - countOf(signals), only: undefined }
 }
 
@@ -88,7 +91,7 @@ async function readPage(db: Database, asked: Asked): Promise<Page> {
 async function readOneType(
   db: Database,
   asked: Asked,
-  type: SignalType,
+  type: string,
 ): Promise<Packed[] | undefined> {
   const rows = await read(
     'read bank signals',
@@ -113,7 +116,7 @@ async function readTypes(
     copyRows(
       db,
       `select ${packed}, type from bank_signal
-      where ${isAsked(asked)} ${ofLength ? `and ${isOfLength}` : ''} group by type`,
+      where ${isAsked(asked)} ${ofLength ? `and ${isOfLength(asked.others)}` : ''} group by type`,
     ),
   )
   return rows.map(([pairs, values, type]) =>
@@ -124,8 +127,11 @@ async function readTypes(
 const packed = `string_agg(int8send(id::int8 << 32 | content), ''), string_agg(value, '')`
 
 /** To ask for it in the first place would cost a fifth of the load. */
-const isOfLength = `octet_length(value) = case type
-  ${signalTypes.map((type) => `when '${type}' then ${signalBytes[type]}`).join(' ')} end`
+function isOfLength(others: OtherTypes): string {
+  const types = [...signalTypes, ...others.keys()]
+  return `octet_length(value) = case type
+    ${types.map((type) => `when '${type}' then ${bytesOfType(type, others)}`).join(' ')} end`
+}
 
 /** `+ 0`: always by id, whatever the planner thinks of generations. */
 function isAsked({ generation, range }: Asked): string {
@@ -139,9 +145,10 @@ function toPacked(type: string, pairs: Buffer, values: Uint8Array = new Uint8Arr
   return { type, signalIds, contentIds, values }
 }
 
-function onlyType(found: Packed[]): SignalType | undefined {
+/** Of what is whole: its name is ours or a manifest's, and goes into a statement as it is. */
+function onlyType(found: Packed[]): string | undefined {
   const [first, ...more] = found
-  return more.length > 0 ? undefined : signalTypes.find((type) => type === first?.type)
+  return more.length > 0 ? undefined : first?.type
 }
 
 function countOf(found: Packed[]): number {

@@ -2,6 +2,8 @@
 //
 // Promises: every change is one statement that raises the generation, writes its ledger intake and, for an added
 // content, starts the pass over stored signals.
+import { noOtherTypes } from '../domain/other-type.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
 import { bankClasses, modes, parseBankName, policyDefaults } from '../domain/bank.ts'
 import type { Bank, BankClass, BankPolicy, Mode } from '../domain/bank.ts'
 import { UsageError } from '../domain/errors.ts'
@@ -115,6 +117,8 @@ export async function addContent(
   input: {
     bank: string
     signals: NewSignal[]
+    /** The types of plug-ins that signals may be of. */
+    others?: OtherTypes
     note?: string
     metadata?: object
     provenance?: object
@@ -125,7 +129,8 @@ export async function addContent(
   },
 ): Promise<{ content: number; generation: number }> {
   if (input.signals.length === 0) throw new UsageError('a content needs at least one signal')
-  const signals = input.signals.map(parseSignal)
+  const { others = noOtherTypes } = input
+  const signals = input.signals.map((signal) => parseSignal(signal, others))
   const { content, generation } = changed(
     await callStep<ChangedRow[]>(db, 'change_bank_v1', {
       op: 'content.add',

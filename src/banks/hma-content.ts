@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import { parseSignal, refusalOf, refusalSentences } from './new-signal.ts'
 import type { NewSignal, SignalRefusal } from './new-signal.ts'
 import type { HmaRow } from './hma-rows.ts'
+import { noOtherTypes } from '../domain/other-type.ts'
 import { UsageError } from '../domain/errors.ts'
 
 /** HMA's types that we hold, and their names here. */
@@ -84,7 +85,7 @@ function takeSignal(row: HmaRow, column: Column, left: LeftOut[]): [Column, stri
 
 function parse(signal: NewSignal): NewSignal | undefined {
   try {
-    return parseSignal(signal)
+    return parseSignal(signal, noOtherTypes)
   } catch (error) {
     if (error instanceof UsageError) return undefined
     throw error

@@ -1,6 +1,7 @@
 // Lists of known items as files: CSV and JSON Lines, in and out. What goes out comes back equal.
 import { signalTypes } from '../domain/blob.ts'
-import type { SignalType } from '../domain/blob.ts'
+import type { AnySignalType } from '../domain/blob.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
 import { UsageError } from '../domain/errors.ts'
 import { csvLine, csvRecords } from './csv.ts'
 import { linesOf } from './lines.ts'
@@ -17,28 +18,35 @@ export type ReadLine = ReadItem & { line: number; lastLine: number }
 export async function* readList(
   chunks: AsyncIterable<Uint8Array>,
   format: ListFormat,
+  /** The types of plug-ins that it may hold. */
+  others: OtherTypes,
 ): AsyncGenerator<ReadLine> {
   const lines = linesOf(chunks, listLimits.lineChars)
-  for await (const read of format === 'csv' ? readCsv(lines) : readJsonLines(lines)) {
+  for await (const read of format === 'csv'
+    ? readCsv(lines, others)
+    : readJsonLines(lines, others)) {
     if (read.lastLine > listLimits.lines)
       throw new UsageError(`a list has ${listLimits.lines} lines at most`)
     yield read
   }
 }
 
-async function* readJsonLines(lines: AsyncIterable<string | undefined>): AsyncGenerator<ReadLine> {
+async function* readJsonLines(
+  lines: AsyncIterable<string | undefined>,
+  others: OtherTypes,
+): AsyncGenerator<ReadLine> {
   let line = 0
   for await (const text of lines) {
     line += 1
     const where = { line, lastLine: line }
     if (text === undefined) yield { ...where, refused: 'unreadable' }
-    else if (text.trim() !== '') yield { ...where, ...readJson(text) }
+    else if (text.trim() !== '') yield { ...where, ...readJson(text, others) }
   }
 }
 
 const jsonFields = ['id', 'signals', 'quality', 'note', 'metadata', 'disableUntil']
 
-function readJson(text: string): ReadItem {
+function readJson(text: string, others: OtherTypes): ReadItem {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -51,11 +59,11 @@ function readJson(text: string): ReadItem {
     return { refused: 'unknown-field' }
   const { signals = {}, ...rest } = value as Omit<RawItem, 'signals'> & { signals?: unknown }
   if (typeof signals !== 'object' || signals === null) return { refused: 'no-signal' }
-  return readItem({ ...rest, signals: Object.entries(signals) })
+  return readItem({ ...rest, signals: Object.entries(signals) }, others)
 }
 
 type Column =
-  'id' | 'quality' | 'note' | 'metadata' | 'disableUntil' | 'type' | 'value' | SignalType
+  'id' | 'quality' | 'note' | 'metadata' | 'disableUntil' | 'type' | 'value' | AnySignalType
 
 const columnNames: ReadonlyMap<string, Column> = new Map<string, Column>([
   ...signalTypes.map((type) => [type, type] as const),
@@ -67,37 +75,51 @@ const columnNames: ReadonlyMap<string, Column> = new Map<string, Column>([
   ['hash', 'value'],
 ])
 
-async function* readCsv(lines: AsyncIterable<string | undefined>): AsyncGenerator<ReadLine> {
+async function* readCsv(
+  lines: AsyncIterable<string | undefined>,
+  others: OtherTypes,
+): AsyncGenerator<ReadLine> {
   let header: Column[] | undefined
   for await (const { fields, line, lastLine } of csvRecords(lines, listLimits.lineChars)) {
-    if (header === undefined) header = readHeader(fields)
+    if (header === undefined) header = readHeader(fields, others)
     else if (fields === undefined) yield { line, lastLine, refused: 'unreadable' }
     else if (fields.length !== header.length) yield { line, lastLine, refused: 'columns' }
-    else yield { line, lastLine, ...readItem(rawItem(header, fields)) }
+    else yield { line, lastLine, ...readItem(rawItem(header, fields, others), others) }
   }
   if (header === undefined) throw new UsageError('the list is empty')
 }
 
-function readHeader(fields: string[] | undefined): Column[] {
-  const columns = (fields ?? []).map((field) => columnNames.get(field.trim().toLowerCase()))
+function readHeader(fields: string[] | undefined, others: OtherTypes): Column[] {
+  const columns = (fields ?? []).map((field) => {
+    const name = field.trim().toLowerCase()
+    return columnNames.get(name) ?? others.get(name)?.type
+  })
   const known = columns.filter((column) => column !== undefined)
   const hasSignals =
-    known.some((column) => signalTypes.some((type) => type === column)) ||
+    known.some((column) => typesOf(others).some((type) => type === column)) ||
     (known.includes('type') && known.includes('value'))
   if (known.length !== columns.length || new Set(known).size < known.length || !hasSignals) {
     throw new UsageError(
-      `a CSV list begins with a header row of these columns: id, ${signalTypes.join(', ')} (or type and value), quality, note, metadata, disable_until_ts`,
+      `a CSV list begins with a header row of these columns: id, ${typesOf(others).join(', ')} (or type and value), quality, note, metadata, disable_until_ts`,
     )
   }
   return known
 }
 
-function rawItem(header: readonly Column[], fields: readonly string[]): RawItem {
+function typesOf(others: OtherTypes): AnySignalType[] {
+  return [...signalTypes, ...[...others.values()].map(({ type }) => type)]
+}
+
+function rawItem(
+  header: readonly Column[],
+  fields: readonly string[],
+  others: OtherTypes,
+): RawItem {
   const of = (column: Column) => {
     const at = header.indexOf(column)
     return at === -1 ? undefined : fields[at]
   }
-  const typed = signalTypes.flatMap((type) => {
+  const typed = typesOf(others).flatMap((type) => {
     const value = of(type)
     return value === undefined || value.trim() === '' ? [] : [[type, value] as const]
   })
@@ -112,22 +134,28 @@ function rawItem(header: readonly Column[], fields: readonly string[]): RawItem 
   }
 }
 
-const csvColumns = ['id', ...signalTypes, 'quality', 'note', 'metadata', 'disable_until_ts']
-
-/** The first line of a file; undefined: it needs none. */
-export function listHeader(format: ListFormat): string | undefined {
-  return format === 'csv' ? csvLine(csvColumns) : undefined
+/** The first line of a file; undefined: it needs none. `types`: all that its items have. */
+export function listHeader(
+  format: ListFormat,
+  types: readonly AnySignalType[],
+): string | undefined {
+  if (format === 'jsonl') return undefined
+  return csvLine(['id', ...types, 'quality', 'note', 'metadata', 'disable_until_ts'])
 }
 
 /** `id`: absent where the signals name it. */
 export type WrittenItem = Omit<ListItem, 'key'> & { id?: string | undefined }
 
-export function listLine(item: WrittenItem, format: ListFormat): string {
-  return format === 'csv' ? csvItem(item) : jsonItem(item)
+export function listLine(
+  item: WrittenItem,
+  format: ListFormat,
+  types: readonly AnySignalType[],
+): string {
+  return format === 'csv' ? csvItem(item, types) : jsonItem(item, types)
 }
 
-function csvItem(item: WrittenItem): string {
-  const values = signalTypes.map((type) => valuesOf(item, type).join(' '))
+function csvItem(item: WrittenItem, types: readonly AnySignalType[]): string {
+  const values = types.map((type) => valuesOf(item, type).join(' '))
   const qualities = qualitiesOf(item).map((quality) => quality ?? unknownQuality)
   return csvLine([
     item.id ?? '',
@@ -139,8 +167,8 @@ function csvItem(item: WrittenItem): string {
   ])
 }
 
-function jsonItem(item: WrittenItem): string {
-  const signals = signalTypes.flatMap((type) => {
+function jsonItem(item: WrittenItem, types: readonly AnySignalType[]): string {
+  const signals = types.flatMap((type) => {
     const values = valuesOf(item, type)
     return values.length === 0 ? [] : [[type, values.length === 1 ? values[0] : values] as const]
   })
@@ -155,7 +183,7 @@ function jsonItem(item: WrittenItem): string {
   })
 }
 
-function valuesOf({ signals }: WrittenItem, type: SignalType): string[] {
+function valuesOf({ signals }: WrittenItem, type: AnySignalType): string[] {
   return signals.filter((signal) => signal.type === type).map(({ value }) => value)
 }
 

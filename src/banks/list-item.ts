@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { signalDigits, signalTypes } from '../domain/blob.ts'
 import type { SignalType } from '../domain/blob.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
 import { checkMetadata, parseNote } from './content-words.ts'
 import { refusalOf, refusalSentences } from './new-signal.ts'
 import type { NewSignal, SignalRefusal } from './new-signal.ts'
@@ -36,7 +37,7 @@ export const listRefusalSentences: Record<ListRefusal, string> = {
   'unknown-field': 'a field that is not known (id, signals, quality, note, metadata, disableUntil)',
   'no-signal': 'no signal',
   'bad-signal': 'a value that is not hex of the right length',
-  'unknown-type': `a signal type that is not known (${signalTypes.join(', ')})`,
+  'unknown-type': `a signal type that is not known (${signalTypes.join(', ')}, or of a configured plug-in)`,
   'bad-id': `an id is a text of 1 to ${listLimits.idChars} characters that does not begin with #`,
   'bad-quality': 'a quality is a whole number from 0 to 100',
   'bad-note': 'a note that is too long or cannot be kept',
@@ -80,10 +81,10 @@ const typeNames: ReadonlyMap<string, SignalType> = new Map([
   ['raw_sha256', 'sha256'],
 ])
 
-export function readItem(raw: RawItem): ReadItem {
+export function readItem(raw: RawItem, others: OtherTypes): ReadItem {
   const id = isAbsent(raw.id) ? undefined : readId(raw.id)
   if (id === null) return { refused: 'bad-id' }
-  const signals = readSignals(raw)
+  const signals = readSignals(raw, others)
   if (typeof signals === 'string') return { refused: signals, ...(id !== undefined && { key: id }) }
   // Of the signals that were given, not of those that are left: rules may change, the item is the same.
   const key = id ?? keyOf(signals)
@@ -121,16 +122,20 @@ function readId(id: unknown): string | null {
   return /^[^#\0\s][^\0]*$/.test(text) && text.isWellFormed() ? text : null
 }
 
-function readSignals(raw: RawItem): NewSignal[] | ListRefusal {
+function readSignals(raw: RawItem, others: OtherTypes): NewSignal[] | ListRefusal {
   const signals: NewSignal[] = []
   const qualities = listOf(raw.quality)
   for (const [name, values] of raw.signals) {
-    const type = typeNames.get(name.trim().toLowerCase())
+    const named = name.trim().toLowerCase()
+    const rule = others.get(named)
+    const ours = typeNames.get(named)
+    const type = ours ?? rule?.type
     if (type === undefined) return 'unknown-type'
+    const digits = ours === undefined ? rule?.digits : signalDigits[ours]
     for (const value of listOf(values)) {
       if (typeof value !== 'string') return 'bad-signal'
       const hex = value.toLowerCase()
-      if (hex.length !== signalDigits[type] || !/^[0-9a-f]+$/.test(hex)) return 'bad-signal'
+      if (hex.length !== digits || !/^[0-9a-f]+$/.test(hex)) return 'bad-signal'
       const quality = type === 'pdq' ? (qualities.shift() ?? unknownQuality) : unknownQuality
       if (quality !== unknownQuality && !isQuality(quality)) return 'bad-quality'
       const known = quality !== unknownQuality && { quality: Number(quality) }

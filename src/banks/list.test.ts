@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { signalDigits, signalTypes } from '../domain/blob.ts'
+import type { OtherType } from '../domain/blob.ts'
+import { isOfOther } from '../domain/other-type.ts'
+import type { OtherRule, OtherTypes } from '../domain/other-type.ts'
 import { csvLine, csvRecords } from './csv.ts'
 import { linesOf } from './lines.ts'
 import { keyOf, listLimits } from './list-item.ts'
@@ -19,7 +22,7 @@ async function* chunksOf(text: string, size: number): AsyncGenerator<Uint8Array>
 }
 
 async function read(text: string, format: ListFormat, size = 7): Promise<ReadLine[]> {
-  return all(readList(chunksOf(text, size), format))
+  return all(readList(chunksOf(text, size), format, others))
 }
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -31,13 +34,20 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 const digit = fc.integer({ min: 0, max: 15 }).map((n) => n.toString(16))
 const hex = (digits: number) =>
   fc.array(digit, { minLength: digits, maxLength: digits }).map((all) => all.join(''))
+/** A plug-in's type goes the same way. */
+const average: OtherRule = {
+  ...{ type: 'average' as OtherType, version: '1', media: ['image'] },
+  ...{ digits: 16, radius: 6 },
+}
+const others: OtherTypes = new Map([[average.type, average]])
+const types = [...signalTypes, average.type]
 const signal = fc
-  .constantFrom(...signalTypes)
+  .constantFrom(...types)
   .chain((type) =>
     fc.record(
       {
         type: fc.constant(type),
-        value: hex(signalDigits[type]),
+        value: hex(isOfOther(type) ? average.digits : signalDigits[type]),
         ...(type === 'pdq' && { quality: fc.integer({ min: 50, max: 100 }) }),
       },
       { requiredKeys: ['type', 'value'], noNullPrototype: true },
@@ -72,7 +82,7 @@ const item: fc.Arbitrary<WrittenItem> = fc.record(
 
 /** As the files have them: by type. */
 function inOrder(signals: NewSignal[]): NewSignal[] {
-  return signalTypes.flatMap((type) => signals.filter((one) => one.type === type))
+  return types.flatMap((type) => signals.filter((one) => one.type === type))
 }
 
 for (const format of listFormats) {
@@ -82,7 +92,10 @@ for (const format of listFormats) {
         fc.array(item, { minLength: 1, maxLength: 5 }),
         fc.integer({ min: 1, max: 50 }),
         async (items, size) => {
-          const lines = [listHeader(format), ...items.map((one) => listLine(one, format))]
+          const lines = [
+            listHeader(format, types),
+            ...items.map((one) => listLine(one, format, types)),
+          ]
           const text = lines.filter((line) => line !== undefined).join('\n')
           const back = await read(`${text}\n`, format, size)
           assert.deepEqual(

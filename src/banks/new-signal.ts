@@ -1,10 +1,12 @@
 // A signal on its way into a bank: read, and refused where it says nothing about one picture. Pure.
-import type { Hex, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Hex } from '../domain/blob.ts'
 import { pdqQualityMin, signalDigits } from '../domain/blob.ts'
 import { UsageError } from '../domain/errors.ts'
+import { isOurs, typesInWords } from '../domain/other-type.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
 
 /** quality: of a PDQ hash, 0 to 100, where the list knows it. */
-export type NewSignal = { type: SignalType; value: Hex; quality?: number }
+export type NewSignal = { type: AnySignalType; value: Hex; quality?: number }
 
 export type SignalRefusal =
   'low-quality' | 'abnormal-popcount' | 'flat' | 'periodic' | 'empty-file' | 'constant'
@@ -37,10 +39,11 @@ const emptyFile: ReadonlySet<Hex> = new Set([
   'da39a3ee5e6b4b0d3255bfef95601890afd80709',
 ])
 
-/** Throws UsageError with what is wrong; a PDQ hash of a picture that says too little cannot be banked. */
-export function parseSignal(signal: NewSignal): NewSignal {
-  const digits = signalDigits[signal.type]
-  if (digits === undefined) throw new UsageError(`No such signal type ${signal.type}`)
+/** Of a type that is ours or configured. Throws UsageError with what is wrong; a PDQ hash that says too little is not banked. */
+export function parseSignal(signal: NewSignal, others: OtherTypes): NewSignal {
+  const digits = isOurs(signal.type) ? signalDigits[signal.type] : others.get(signal.type)?.digits
+  if (digits === undefined)
+    throw new UsageError(`No such signal type ${signal.type}: ${typesInWords(others)}`)
   const value = signal.value.toLowerCase()
   if (value.length !== digits || !/^[0-9a-f]+$/.test(value)) {
     throw new UsageError(`Invalid ${signal.type} signal: ${digits} hex digits are needed`)

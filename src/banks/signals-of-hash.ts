@@ -5,6 +5,19 @@ import type { NewSignal } from './new-signal.ts'
 
 /** A picture that says too little would match half the network: its PDQ stays out, its digests are as good as any. */
 export function signalsOfHash(hashed: HashOutcome): { signals: NewSignal[]; leftOut?: string } {
+  const { signals, leftOut } = ourSignals(hashed)
+  const others = (hashed.signals.others ?? []).flatMap(({ type, value, quality }) =>
+    value === undefined ? [] : [{ type, value, ...(quality !== undefined && { quality }) }],
+  )
+  const exactOnly = others.length === 0 ? '; only exact copies will match' : ''
+  const told = [
+    ...(leftOut === undefined ? [] : [`${leftOut}${exactOnly}`]),
+    ...(hashed.failedPlugins ?? []).map(({ name }) => `plug-in ${name} gave no answer`),
+  ]
+  return { signals: [...signals, ...others], ...(told.length > 0 && { leftOut: told.join('; ') }) }
+}
+
+function ourSignals(hashed: HashOutcome): { signals: NewSignal[]; leftOut?: string } {
   const { sha256, md5, sha1, pdq } = hashed.signals
   const signals: NewSignal[] = [{ type: 'sha256', value: sha256 }]
   if (md5 !== undefined) signals.push({ type: 'md5', value: md5 })
@@ -17,5 +30,5 @@ export function signalsOfHash(hashed: HashOutcome): { signals: NewSignal[]; left
     pdq === undefined
       ? `no PDQ (${hashed.unscannable ?? `a ${hashed.media} file`})`
       : `PDQ refused: quality ${pdq.quality} is under ${pdqQualityMin}`
-  return { signals, leftOut: `${why}; only exact copies will match` }
+  return { signals, leftOut: why }
 }

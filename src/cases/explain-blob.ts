@@ -3,7 +3,7 @@ import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
 import { policyDefaults } from '../domain/bank.ts'
 import type { BankClass } from '../domain/bank.ts'
-import type { Hex, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Hex } from '../domain/blob.ts'
 import type { StoredSignals } from '../domain/stored-signals.ts'
 import type { Variant } from '../domain/variant.ts'
 
@@ -63,7 +63,8 @@ export async function storedScan(db: Database, cid: Hex): Promise<StoredScan | u
           'sha1', encode(b.sha1, 'hex'), 'variants', coalesce((
             select jsonb_agg(jsonb_build_object('variant', v.variant, 'hash', encode(v.pdq, 'hex'), 'quality', v.quality)
               order by v.variant)
-            from blob_variant v where v.blob_cid = b.blob_cid), '[]')) as signals
+            from blob_variant v where v.blob_cid = b.blob_cid), '[]'),
+          'others', blob_others(b.blob_cid)) as signals
       from blob b where b.blob_cid = decode(${cid}, 'hex')`,
   )
   return row
@@ -76,7 +77,7 @@ export type MatchFacts = {
   bank: string
   class: BankClass
   confidential: boolean
-  type: SignalType
+  type: AnySignalType
   distance: number
   /** Up to which the bank matches now; null: only what is equal. */
   distanceMax: number | null

@@ -1,7 +1,7 @@
 // One bank content: what it is, what it matched and what that caused. Values of signals come out for comparing only.
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
-import type { Hex, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Hex } from '../domain/blob.ts'
 import type { Variant } from '../domain/variant.ts'
 import { UsageError } from '../domain/errors.ts'
 
@@ -22,7 +22,7 @@ export type ContentFacts = {
   heldAt: Date | null
   reviewed: 'confirmed' | 'deconfirmed' | null
   reviewedAt: Date | null
-  signals: { type: SignalType; quality: number | null; state: 'live' | 'removed' }[]
+  signals: { type: AnySignalType; quality: number | null; state: 'live' | 'removed' }[]
   admission: { id: number; verdict: string; at: string; by: string; result: unknown } | null
   feedback: { harmful: number; notHarmful: number }
 }
@@ -49,7 +49,7 @@ export async function contentFacts(db: Database, content: number): Promise<Conte
 }
 
 export type MatchBand = {
-  type: SignalType
+  type: AnySignalType
   distance: number
   variant: Variant
   blobs: number
@@ -89,7 +89,7 @@ export async function actionsCaused(
   )
 }
 
-/** Every blob that it matched, however long ago, and how near the nearest signal came; a digest: 0. */
+/** Every blob that it matched, however long ago, and how near the nearest signal came; where no distance of a bank moves it: 0. */
 export async function matchedBlobs(
   db: Database,
   content: number,

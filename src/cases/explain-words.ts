@@ -10,6 +10,7 @@ const decisionReasons: Record<string, string> = {
   perceptual: 'it looks alike, which by itself does not act in this bank',
   'nothing-permitted-here': 'the bank would act, but no action of it is permitted at this place',
   exact: 'a digest is equal, and the bank acts on that',
+  'plug-in': 'a plug-in says so, and a person confirms that',
   'perceptual-allowed': 'it looks alike, and the bank acts on that',
   'another-bank': 'a bank matches that the person who decided the case had not seen: asked anew',
   'case-released': 'a person released the case',

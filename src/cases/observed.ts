@@ -46,7 +46,8 @@ export async function observedByKind(db: Database, since: Date): Promise<Observe
       from (
         select w.kind,
           bool_or(not coalesce((b.policy->>'preserve')::boolean, false)
-            and case when d.type in ('pdq', 'clip') then b.policy->>'perceptual' else b.policy->>'exact' end = 'act') as acts
+            and case when d.type in ('pdq', 'clip') then b.policy->>'perceptual'
+              when d.type in ('sha256', 'md5', 'sha1') then b.policy->>'exact' else 'hold' end = 'act') as acts
         from decision d join bank b on b.id = d.bank cross join unnest(d.wants) as w(kind)
         where d.outcome = 'observed' and d.at >= ${since}
         group by w.kind, d.account,

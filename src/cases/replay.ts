@@ -1,14 +1,14 @@
 // What was recorded of matches and places, a page of blobs at a time, so that policies can be tried on it.
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
-import type { Hex, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Hex } from '../domain/blob.ts'
 import type { Variant } from '../domain/variant.ts'
 
 export type ReplayMatch = {
   signal: number
   content: number
   bank: number
-  type: SignalType
+  type: AnySignalType
   distance: number
   variant: Variant
   setAside: 'ratio' | 'negative' | null

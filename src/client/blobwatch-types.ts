@@ -3,12 +3,19 @@
 /** A file of a browser, a Blob, or plain bytes. */
 export type Upload = Blob | Uint8Array<ArrayBuffer>
 
-export type SignalTypeName = 'sha256' | 'md5' | 'sha1' | 'pdq' | 'clip'
+export type SignalTypeName =
+  | 'sha256'
+  | 'md5'
+  | 'sha1'
+  | 'pdq'
+  | 'clip'
+  /** Of a plug-in that the server has. */
+  | (string & {})
 
 export type HashAnswer = {
   /** PDQ first where there is one. `quality` (0 to 100) stands with it; under 50 it is not compared. */
   hashes: {
-    algorithm: Exclude<SignalTypeName, 'clip'>
+    algorithm: SignalTypeName
     hash_value: string
     quality?: number
   }[]

@@ -6,8 +6,10 @@ import { parseSignal } from '../banks/new-signal.ts'
 import type { NewSignal } from '../banks/new-signal.ts'
 import type { Bank } from '../domain/bank.ts'
 import { signalTypes } from '../domain/blob.ts'
-import type { SignalType } from '../domain/blob.ts'
+import type { AnySignalType, SignalType } from '../domain/blob.ts'
 import { UsageError } from '../domain/errors.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
+import { otherTypesOf } from '../plugins/plugin-hasher.ts'
 import { admit, examine } from '../roles/admit.ts'
 import type { Admitted, Examined } from '../roles/admit.ts'
 import { askPerson } from './bank-ask.ts'
@@ -18,11 +20,13 @@ import type { Io } from './io.ts'
 import { withExamples } from './examples.ts'
 import { count, printJson, shortTime } from './output.ts'
 import { parseWhole } from './parse.ts'
+import { configuredManifests } from './plugins.ts'
 import { withHasher } from './read-blob.ts'
 import { withSession } from './session.ts'
 import type { CommandSession } from './session.ts'
 
 type AddOptions = Partial<Record<SignalType, string>> & {
+  signal?: string[]
   note?: string
   metadata?: string
   accounts?: string
@@ -30,7 +34,7 @@ type AddOptions = Partial<Record<SignalType, string>> & {
   json?: boolean
 }
 type Given = { file?: string; signals: NewSignal[]; leftOut?: string }
-type Done = { file?: string; types: SignalType[]; leftOut?: string } & Admitted
+type Done = { file?: string; types: AnySignalType[]; leftOut?: string } & Admitted
 
 export function addBankContents(command: Command, io: Io): void {
   withExamples(
@@ -46,6 +50,11 @@ export function addBankContents(command: Command, io: Io): void {
       .option('--sha1 <HEX>', 'a signal')
       .option('--pdq <HEX>', 'a signal')
       .option('--clip <HEX>', 'a signal')
+      .option(
+        '--signal <TYPE=HEX>',
+        'a signal of any type, also of a configured plug-in; may be repeated',
+        (one: string, before: string[] | undefined) => [...(before ?? []), one],
+      )
       .option('--note <TEXT>', 'kept with each content')
       .option('--metadata <JSON>', 'an object, kept with each content')
       .option('--accounts <N>', 'the number of accounts that would be concerned, where it is asked')
@@ -63,10 +72,10 @@ export function addBankContents(command: Command, io: Io): void {
 }
 
 async function runAdd(io: Io, name: string, files: string[], options: AddOptions): Promise<void> {
-  const typed = typedSignals(options)
+  const typed = typedSignals(options, otherTypesOf(configuredManifests(io)))
   if (files.length === 0 && typed.length === 0) {
     throw new UsageError(
-      'bank add needs a file, or a signal (--sha256, --md5, --sha1, --pdq, --clip)',
+      'bank add needs a file, or a signal (--sha256, --md5, --sha1, --pdq, --clip, --signal)',
     )
   }
   const note = options.note === undefined ? undefined : parseNote(options.note)
@@ -113,11 +122,18 @@ async function runAdd(io: Io, name: string, files: string[], options: AddOptions
   })
 }
 
-function typedSignals(options: AddOptions): NewSignal[] {
-  return signalTypes.flatMap((type) => {
-    const value = options[type]
-    return value === undefined ? [] : [parseSignal({ type, value })]
+function typedSignals(options: AddOptions, others: OtherTypes): NewSignal[] {
+  const named = (options.signal ?? []).map((text) => {
+    const [, type, value] = /^([^=]+)=(.*)$/.exec(text) ?? []
+    if (type === undefined || value === undefined)
+      throw new UsageError('--signal has a type and a value: average_hash=3939393939393939')
+    return { type: type as AnySignalType, value }
   })
+  const own = signalTypes.flatMap((type) => {
+    const value = options[type]
+    return value === undefined ? [] : [{ type, value }]
+  })
+  return [...own, ...named].map((signal) => parseSignal(signal, others))
 }
 
 async function hashFiles(io: Io, files: string[]): Promise<Given[]> {
@@ -134,7 +150,7 @@ async function hashFiles(io: Io, files: string[]): Promise<Given[]> {
 
 async function examineGiven(
   io: Io,
-  { db, config, nowMs }: CommandSession,
+  { db, config, others, nowMs }: CommandSession,
   bank: Bank,
   given: Given[],
 ): Promise<Examined> {
@@ -143,6 +159,7 @@ async function examineGiven(
     db,
     bank,
     contents: given.map(({ signals }) => signals),
+    others: others(),
     settings: config,
     nowMs: nowMs(),
     signal: io.stop,
@@ -203,6 +220,7 @@ async function admitAll(
       ...rest,
       db: session.db,
       content,
+      others: session.others(),
       settings: session.config,
       principal,
       nowMs: session.nowMs(),

@@ -1,7 +1,7 @@
 // bank export: a bank as a file that bank import reads back equal.
 import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
-import { countContents, exportItems, noteExport } from '../banks/bank-export.ts'
+import { countContents, exportItems, noteExport, typesInBank } from '../banks/bank-export.ts'
 import { bankNamed } from '../banks/bank-store.ts'
 import { listFormats, listHeader, listLine } from '../banks/list-format.ts'
 import { RetryableError, UsageError } from '../domain/errors.ts'
@@ -64,12 +64,13 @@ async function run(io: Io, name: string, options: ExportOptions): Promise<void> 
       if (file === undefined) io.out(text)
       else await file.write(`${text}\n`)
     }
-    const header = listHeader(format)
+    const types = await typesInBank(db, bank.id)
+    const header = listHeader(format, types)
     if (header !== undefined) await write(header)
     let done = 0
     for await (const items of exportItems(db, bank.id)) {
       if (io.stop.aborted) throw new RetryableError(`stopped after ${count(done, 'content')}`)
-      await write(items.map((item) => listLine(item, format)).join('\n'))
+      await write(items.map((item) => listLine(item, format, types)).join('\n'))
       done += items.length
       io.err(`${done} of ${contents} contents written`)
     }

@@ -156,7 +156,7 @@ async function goOn(io: Io, session: CommandSession, bank: Bank, options: Option
 
 function runningImport(
   io: Io,
-  { db, config, nowMs }: CommandSession,
+  { db, config, others, nowMs }: CommandSession,
   bank: Bank,
   opened: OpenImport,
   principal: number,
@@ -165,6 +165,7 @@ function runningImport(
     db,
     bank,
     import: opened.import,
+    others: others(),
     settings: config,
     principal,
     clock: nowMs,

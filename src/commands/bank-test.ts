@@ -61,7 +61,10 @@ async function run(io: Io, name: string, samples: string[], options: TestOptions
   const names = await withoutFolders(samples)
   await withSession(io, async (session) => {
     const bank = await bankNamed(session.db, name)
-    const queries = await readComparables(io, session.db, names, undefined)
+    const queries = await readComparables(io, session.db, names, {
+      type: undefined,
+      others: session.others(),
+    })
     const tested = await testSamples(io, session, { bank, queries, distance })
     const permitted = distance ?? bank.policy.pdqDistanceMax
     if (options.json === true)
@@ -72,13 +75,14 @@ async function run(io: Io, name: string, samples: string[], options: TestOptions
 
 async function testSamples(
   io: Io,
-  { db, nowMs }: CommandSession,
+  { db, others, nowMs }: CommandSession,
   asked: { bank: Bank; queries: Comparable[]; distance: number | undefined },
 ): Promise<Sample[]> {
   const { queries, bank } = asked
   const { matches } = await matchNow({
     db,
     blobs: queries.map(({ signals }) => signals),
+    others: others(),
     banks: new Set([bank.id]),
     distances: ({ policy }) => ({
       pdq: asked.distance ?? policy.pdqDistanceMax,
@@ -130,7 +134,7 @@ function print(io: Io, bank: Bank, samples: Sample[], permitted: number): void {
 
 async function runSelf(
   io: Io,
-  { db, config, nowMs }: CommandSession,
+  { db, config, others, nowMs }: CommandSession,
   name: string,
   json: boolean,
 ): Promise<void> {
@@ -141,6 +145,7 @@ async function runSelf(
     bank: bank.id,
     layout:
       config.indexLayout === 'file' ? { kind: 'file', dataDir: folder.path } : { kind: 'memory' },
+    others: others(),
     nowMs: nowMs(),
     onProgress: scanProgress(io, 'signals looked up'),
     signal: io.stop,

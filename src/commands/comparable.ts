@@ -1,25 +1,24 @@
 // What people name to be compared: a file, a signal in hex, a blob CID. All become signals, as a scan has them.
 import { existsSync } from 'node:fs'
 import type { Database } from '../db/client.ts'
-import type { SignalType } from '../domain/blob.ts'
 import type { Hasher } from '../domain/ports.ts'
 import { comparableOf } from '../roles/compare-pair.ts'
-import type { Comparable } from '../roles/compare-pair.ts'
+import type { Comparable, KnownTypes } from '../roles/compare-pair.ts'
 import type { Io } from './io.ts'
-import { hashFile, withHasher } from './read-blob.ts'
+import { hashFile, whyLess, withHasher } from './read-blob.ts'
 
 /** Each of them, in their order. The decoder is started only where there is a file. */
 export async function readComparables(
   io: Io,
   db: Database,
   names: readonly string[],
-  type: SignalType | undefined,
+  known: KnownTypes,
 ): Promise<Comparable[]> {
   const read = async (hasher: Hasher | undefined) => {
     const all: Comparable[] = []
     for (const what of names) {
       if (hasher !== undefined && isFile(what)) all.push(await ofFile(io, hasher, what))
-      else all.push(await comparableOf(db, what, type))
+      else all.push(await comparableOf(db, what, known))
     }
     return all
   }
@@ -32,9 +31,10 @@ function isFile(what: string): boolean {
 
 async function ofFile(io: Io, hasher: Hasher, file: string): Promise<Comparable> {
   const hashed = await hashFile(io, hasher, file)
+  const unscannable = whyLess(hashed)
   return {
     what: file,
     signals: 'signals' in hashed ? hashed.signals : { sha256: '' },
-    ...(hashed.unscannable !== undefined && { unscannable: hashed.unscannable }),
+    ...(unscannable !== undefined && { unscannable }),
   }
 }

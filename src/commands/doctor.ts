@@ -16,18 +16,21 @@ import { ledgerChecks } from './doctor/ledger-checks.ts'
 import { evidenceChecks } from './doctor/evidence-checks.ts'
 import { hmaChecks } from './doctor/hma-checks.ts'
 import { machineChecks } from './doctor/machine-checks.ts'
+import { pluginChecks } from './doctor/plugin-checks.ts'
 import { networkChecks } from './doctor/network-checks.ts'
 import { stateChecks } from './doctor/state-checks.ts'
 import { withExamples } from './examples.ts'
 import { couldNotCheck, exitCodes } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { printJson } from './output.ts'
+import { configuredManifests } from './plugins.ts'
 import { typedAs } from './typed-as.ts'
 
 type DoctorOptions = { offline?: boolean; only?: string; json?: boolean }
 
 const checks: Check[] = [
   ...machineChecks,
+  ...pluginChecks,
   ...databaseChecks,
   ...networkChecks,
   ...stateChecks,
@@ -105,6 +108,7 @@ async function examine(io: Io, only: Group | undefined, offline: boolean): Promi
   const context: DoctorContext = {
     config,
     env: io.env,
+    manifests: () => configuredManifests(io),
     database,
     databaseProblem: problem,
     nowMs: Date.now(),

@@ -67,6 +67,7 @@ async function explainAll(
   const now = await matchNow({
     db,
     blobs: stories.map(signalsOfStory),
+    others: session.others(),
     nowMs: nowMs(),
     onProgress: scanProgress(io, 'bank signals compared'),
     signal: io.stop,

@@ -2,9 +2,9 @@
 import { bankNamed, listBanks } from '../banks/bank-store.ts'
 import { matchFacts } from '../cases/explain-blob.ts'
 import type { Database } from '../db/client.ts'
-import { pdqQualityMin, signalTypes } from '../domain/blob.ts'
+import { pdqQualityMin } from '../domain/blob.ts'
 import { UsageError } from '../domain/errors.ts'
-import { isPerceptual } from '../domain/signal-kind.ts'
+import { isExact } from '../domain/signal-kind.ts'
 import { distancesOf, thresholdsFor } from '../roles/compare-pair.ts'
 import type { Comparable, PairDistance } from '../roles/compare-pair.ts'
 import { readComparables } from './comparable.ts'
@@ -12,7 +12,7 @@ import { bitPicture, isClosed } from './explain-bits.ts'
 import type { ExplainOptions } from './explain.ts'
 import type { Io } from './io.ts'
 import { printJson, printTable } from './output.ts'
-import { parseOneOf } from './parse.ts'
+import { parseType } from './parse.ts'
 import { withSession } from './session.ts'
 
 export async function explainPair(
@@ -20,14 +20,18 @@ export async function explainPair(
   pair: [string, string],
   options: ExplainOptions,
 ): Promise<void> {
-  const type =
-    options.type === undefined ? undefined : parseOneOf(options.type, '--type', signalTypes)
-  await withSession(io, async ({ db }) => {
-    const [a, b] = (await readComparables(io, db, pair, type)) as [Comparable, Comparable]
+  await withSession(io, async (session) => {
+    const { db } = session
+    const others = session.others()
+    const type = options.type === undefined ? undefined : parseType(options.type, others)
+    const [a, b] = (await readComparables(io, db, pair, { type, others })) as [
+      Comparable,
+      Comparable,
+    ]
     const distances = distancesOf(a, b)
     const banks =
       options.bank === undefined ? await listBanks(db) : [await bankNamed(db, options.bank)]
-    const thresholds = distances.flatMap((one) => thresholdsFor(one, banks))
+    const thresholds = distances.flatMap((one) => thresholdsFor(one, banks, others))
     const bits = options.bits === true ? await bitsOf(db, [a, b], distances) : undefined
     if (options.json === true) {
       const shown = distances.map(({ type, distance, variant }) => ({ type, distance, variant }))
@@ -42,11 +46,7 @@ export async function explainPair(
         {
           head: 'distance',
           cell: (row) =>
-            isPerceptual(row.type)
-              ? (row.distance ?? '')
-              : row.distance === 0
-                ? 'equal'
-                : 'differs',
+            !isExact(row.type) ? (row.distance ?? '') : row.distance === 0 ? 'equal' : 'differs',
         },
         { head: 'variant', cell: (row) => row.variant ?? '' },
       ],

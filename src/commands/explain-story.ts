@@ -3,6 +3,7 @@ import { reasonInWords, setAsideInWords, waitInWords } from '../cases/explain-wo
 import { uriOf } from '../cases/for-machines.ts'
 import type { MatchFacts } from '../cases/explain-blob.ts'
 import type { Config } from '../config.ts'
+import { isOfOther } from '../domain/other-type.ts'
 import { pdqQualityMin } from '../domain/blob.ts'
 import { blobCidOf } from '../domain/cid.ts'
 import type { Explained } from './explain-blob.ts'
@@ -89,7 +90,11 @@ const matchColumns: Column<MatchFacts>[] = [
   { head: 'content', cell: (row) => row.content, align: 'right' },
   { head: 'type', cell: (row) => row.type },
   { head: 'distance', cell: (row) => row.distance, align: 'right' },
-  { head: 'permitted', cell: (row) => row.distanceMax ?? 'equal', align: 'right' },
+  {
+    head: 'permitted',
+    cell: (row) => row.distanceMax ?? (isOfOther(row.type) ? 'by its plug-in' : 'equal'),
+    align: 'right',
+  },
   { head: 'variant', cell: (row) => row.variant },
   { head: 'matched', cell: (row) => shortTime(row.at) },
   { head: 'what else', cell: (row) => notesOf(row).join('\n') },

@@ -4,12 +4,13 @@ import { pdqQualityMin } from '../domain/blob.ts'
 import type { MediaKind } from '../domain/blob.ts'
 import { blobCidOf } from '../domain/cid.ts'
 import { UsageError } from '../domain/errors.ts'
+import { readManifest } from '../plugins/read-manifests.ts'
 import { openSignalPlugin } from '../plugins/signal-plugin.ts'
 import type { PluginHash, SignalPlugin } from '../plugins/signal-plugin.ts'
 import type { Io } from './io.ts'
 import { withExamples } from './examples.ts'
 import { printFacts, printJson } from './output.ts'
-import { openPluginParts, readManifest } from './plugins.ts'
+import { openParts } from './plugins.ts'
 import { hashFile, withHasher } from './read-blob.ts'
 import type { HashedFile } from './read-blob.ts'
 
@@ -57,10 +58,10 @@ async function run(io: Io, files: string[], options: HashOptions): Promise<void>
 
 async function openPlugin(io: Io, path: string | undefined): Promise<SignalPlugin | undefined> {
   if (path === undefined) return undefined
-  const manifest = readManifest(io, path)
+  const manifest = readManifest(path, io.readFile)
   if (manifest.kind === 'exchange')
     throw new UsageError(`${path} is an exchange: it hashes nothing`)
-  return openSignalPlugin(manifest, await openPluginParts(io))
+  return openSignalPlugin(manifest, await openParts(io))
 }
 
 async function valueOf(
@@ -112,6 +113,15 @@ function printFile(io: Io, one: HashedFile, apart: boolean): void {
     ['md5', signals.md5],
     ['sha1', signals.sha1],
     ['pdq', signals.pdq && `${signals.pdq.hash} (quality ${signals.pdq.quality}${low})`],
+    ...(signals.others ?? []).map(({ type, value, quality }): [string, string] => [
+      type,
+      valueInWords(
+        value === undefined
+          ? { kind: 'none' }
+          : { kind: 'value', value, ...(quality !== undefined && { quality }) },
+      ),
+    ]),
+    ...(one.failedPlugins ?? []).map(({ name }): [string, string] => [name, 'gave no answer']),
     ['unscannable', one.unscannable],
   ])
 }

@@ -5,9 +5,11 @@ import { findDigests } from '../banks/digest-lookup.ts'
 import type { Bank, Match } from '../domain/bank.ts'
 import { distanceBounds } from '../domain/bank.ts'
 import { signalTypes } from '../domain/blob.ts'
-import type { SignalType, Signals } from '../domain/blob.ts'
+import type { AnySignalType, Signals } from '../domain/blob.ts'
 import { UsageError } from '../domain/errors.ts'
 import { gate } from '../domain/gate.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
+import { otherTypesOf } from '../plugins/plugin-hasher.ts'
 import { matchNow } from '../roles/banks-now.ts'
 import type { Variant } from '../domain/variant.ts'
 import type { Io } from './io.ts'
@@ -16,7 +18,8 @@ import { exitCodes } from './exit-codes.ts'
 import { readQueries, withoutSha256 } from './match-query.ts'
 import type { Query } from './match-query.ts'
 import { printJson, printTable } from './output.ts'
-import { parseOneOf, parseWhole } from './parse.ts'
+import { parseType, parseWhole } from './parse.ts'
+import { configuredManifests } from './plugins.ts'
 import { scanProgress } from './scan-progress.ts'
 import { withSession } from './session.ts'
 import type { CommandSession } from './session.ts'
@@ -32,7 +35,7 @@ type Found = {
   what: string
   bank: string
   content: number
-  type: SignalType
+  type: AnySignalType
   distance: number
   variant: Variant
   /** `harmless`: of a negative bank; the others: why the service would set it aside. */
@@ -47,7 +50,7 @@ export function addMatch(program: Command, io: Io): void {
       .command('match')
       .description('compare files, signals or blob CIDs with the banks; records nothing')
       .argument('<WHAT...>', 'files, hex signals or blob CIDs; - is stdin')
-      .option('--type <TYPE>', `only this type (${signalTypes.join(', ')})`)
+      .option('--type <TYPE>', `only this type (${signalTypes.join(', ')}, or of a plug-in)`)
       .option('--bank <NAME>', 'only this bank')
       .option('--distance <N>', 'at most N bits away; never farther than each bank allows')
       .option('--exit-code', 'exit code 1 when something matches and counts')
@@ -63,15 +66,15 @@ export function addMatch(program: Command, io: Io): void {
 }
 
 async function run(io: Io, what: string[], options: MatchOptions): Promise<void> {
-  const type =
-    options.type === undefined ? undefined : parseOneOf(options.type, '--type', signalTypes)
+  const others = otherTypesOf(configuredManifests(io))
+  const type = options.type === undefined ? undefined : parseType(options.type, others)
   const distance =
     options.distance === undefined
       ? undefined
       : parseWhole(options.distance, '--distance', { min: 0, max: distanceMax })
-  const queries = await readQueries(io, what, type)
+  const queries = await readQueries(io, what, { type, others })
   const found = await withSession(io, (session) =>
-    findAll(io, session, { queries, distance, bank: options.bank }),
+    findAll(io, session, { queries, others, distance, bank: options.bank }),
   )
   const shown = found.filter(
     (one) =>
@@ -86,18 +89,24 @@ async function run(io: Io, what: string[], options: MatchOptions): Promise<void>
 async function findAll(
   io: Io,
   { db, nowMs }: CommandSession,
-  asked: { queries: Query[]; distance: number | undefined; bank: string | undefined },
+  asked: {
+    queries: Query[]
+    others: OtherTypes
+    distance: number | undefined
+    bank: string | undefined
+  },
 ): Promise<Found[]> {
-  const { queries, distance, bank } = asked
+  const { queries, others, distance, bank } = asked
   const known = await readBanks(db)
   if (bank !== undefined && ![...known.values()].some(({ name }) => name === bank))
     throw new UsageError(`bank '${bank}' not found`)
   const blobs = queries.map(({ signals }) => signals)
   const most = distance ?? distanceMax
-  const { banks, matches } = blobs.some(isPicture)
+  const { banks, matches } = blobs.some(needsAll)
     ? await matchNow({
         db,
         blobs,
+        others,
         distances: ({ policy }) => ({
           pdq: Math.min(policy.pdqDistanceMax, most),
           clip: Math.min(policy.clipDistanceMax, most),
@@ -107,12 +116,14 @@ async function findAll(
         signal: io.stop,
       })
     : { matches: await findDigests(db, blobs, nowMs()), banks: await readBanks(db) }
-  return queries.flatMap((query, i) => toFound(query, matches[i] ?? [], banks))
+  // How far a plug-in looks is its own; what was asked for is left out here.
+  const isAsked = (match: Match) => distance === undefined || match.distance <= distance
+  return queries.flatMap((query, i) => toFound(query, (matches[i] ?? []).filter(isAsked), banks))
 }
 
 /** Then every bank signal is read; digests are looked up. */
-function isPicture({ pdq, variants, clip }: Signals): boolean {
-  return pdq !== undefined || variants !== undefined || clip !== undefined
+function needsAll({ pdq, variants, clip, others }: Signals): boolean {
+  return [pdq, variants, clip, others].some((signal) => signal !== undefined)
 }
 
 /** Never the bank's signal (promise 8): content, type and distance tell a person enough. */

@@ -1,5 +1,9 @@
 // What people type, turned into values. Every mistake is a UsageError with the rule in it.
+import { signalTypes } from '../domain/blob.ts'
+import type { AnySignalType } from '../domain/blob.ts'
 import { UsageError } from '../domain/errors.ts'
+import { typesInWords } from '../domain/other-type.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
 
 const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const
 
@@ -23,6 +27,14 @@ export function parseOneOf<const T extends string>(
   const value = allowed.find((one) => one === text)
   if (value === undefined) throw new UsageError(`${what} is one of ${allowed.join(', ')}`)
   return value
+}
+
+/** Ours, or of a configured plug-in. */
+export function parseType(text: string, others: OtherTypes): AnySignalType {
+  const type = signalTypes.find((one) => one === text) ?? others.get(text)?.type
+  if (type === undefined)
+    throw new UsageError(`--type ${text} is no signal type: ${typesInWords(others)}`)
+  return type
 }
 
 /** `a,b` as a list of known words, each once. */

@@ -2,19 +2,19 @@
 import type { Command } from 'commander'
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { parseConfig } from '../config.ts'
 import { UsageError } from '../domain/errors.ts'
 import { checkExchangePlugin, checkSignalPlugin } from '../plugins/check.ts'
 import type { CheckRow, Sample } from '../plugins/check.ts'
 import { openExchangePlugin } from '../plugins/exchange-plugin.ts'
 import type { Manifest } from '../plugins/manifest.ts'
 import type { PluginParts } from '../plugins/plugin-host.ts'
+import { readManifest } from '../plugins/read-manifests.ts'
 import { openSignalPlugin } from '../plugins/signal-plugin.ts'
 import { withExamples } from './examples.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { printJson, printTable } from './output.ts'
-import { openPluginParts, readManifest, readManifests } from './plugins.ts'
+import { configuredManifests, openParts } from './plugins.ts'
 
 type CheckOptions = { sample?: string[]; json?: boolean }
 type Checked = { plugin: string; kind: Manifest['kind']; checks: CheckRow[] }
@@ -41,13 +41,10 @@ export function addPlugin(program: Command, io: Io): void {
 }
 
 async function runCheck(io: Io, path: string | undefined, options: CheckOptions): Promise<void> {
-  const manifests =
-    path === undefined
-      ? readManifests(io, parseConfig(io.env, io.readFile).plugins)
-      : [readManifest(io, path)]
+  const manifests = path === undefined ? configuredManifests(io) : [readManifest(path, io.readFile)]
   if (manifests.length === 0) throw new UsageError('name a MANIFEST, or set BLOBWATCH_PLUGINS')
   const samples = await Promise.all((options.sample ?? []).map(readSample))
-  const parts = await openPluginParts(io)
+  const parts = await openParts(io)
   const checked: Checked[] = []
   for (const manifest of manifests) {
     const { name, kind } = manifest

@@ -1,39 +1,18 @@
-// Plug-ins as commands start them: the manifest from its file, the process behind the decoder's walls.
-import { resolve } from 'node:path'
-import { UsageError } from '../domain/errors.ts'
-import { parseManifest } from '../plugins/manifest.ts'
+// Plug-ins as commands start them: those that the settings name, behind the decoder's walls.
+import { parseConfig } from '../config.ts'
 import type { Manifest } from '../plugins/manifest.ts'
 import type { PluginParts } from '../plugins/plugin-host.ts'
-import { decoderDefaults } from '../signals/decoder.ts'
-import { openSandbox } from '../signals/sandbox.ts'
+import { readManifests } from '../plugins/read-manifests.ts'
+import { openPluginParts } from '../service-plugins.ts'
 import type { Io } from './io.ts'
 
-/** Throws UsageError when it cannot be read or is wrong. */
-export function readManifest(io: Io, path: string): Manifest {
-  const whole = resolve(path)
-  let text: string
-  try {
-    text = io.readFile(whole)
-  } catch (cause) {
-    throw new UsageError(`${path} cannot be read`, { cause })
-  }
-  return parseManifest(text, whole)
+/** Of every command that hashes or takes values. Throws UsageError for one that is wrong. */
+export function configuredManifests(io: Io): Manifest[] {
+  // Most deployments have none, and then a command that needs no setting reads none.
+  if (!io.env['BLOBWATCH_PLUGINS']) return []
+  return readManifests(parseConfig(io.env, io.readFile).plugins, io.readFile)
 }
 
-/** The start refuses manifests that are wrong, and two of one name. */
-export function readManifests(io: Io, paths: readonly string[]): Manifest[] {
-  const manifests = paths.map((path) => readManifest(io, path))
-  const names = manifests.map(({ name }) => name)
-  const twice = names.find((name, i) => names.indexOf(name) !== i)
-  if (twice !== undefined) throw new UsageError(`two plug-ins are called ${twice}`)
-  return manifests
-}
-
-export async function openPluginParts(io: Io): Promise<PluginParts> {
-  const { memoryBytes, processorSeconds, nodePath } = decoderDefaults
-  const sandbox = await openSandbox({
-    ...{ memoryBytes, processorSeconds, nodePath },
-    warn: (message) => io.err(`sandbox: ${message}`),
-  })
-  return { spawn: (argv, limits) => sandbox.spawnProgram(argv, limits), clock: Date.now }
+export function openParts(io: Io): Promise<PluginParts> {
+  return openPluginParts({ clock: Date.now, warn: (message) => io.err(`sandbox: ${message}`) })
 }

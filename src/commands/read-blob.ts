@@ -4,21 +4,31 @@ import { extname } from 'node:path'
 import { fetchLimits } from '../blobs/limits.ts'
 import type { HashOutcome, Hasher } from '../domain/ports.ts'
 import { UsageError } from '../domain/errors.ts'
+import { createPluginHasher } from '../plugins/plugin-hasher.ts'
+import { openPlugins } from '../service-plugins.ts'
 import { Decoder } from '../signals/decoder.ts'
 import { createHasher } from '../signals/hasher.ts'
 import type { Io } from './io.ts'
+import { configuredManifests } from './plugins.ts'
 
 export type HashedFile =
   | ({ file: string; bytes: number } & HashOutcome)
   | { file: string; bytes: number; unscannable: 'too-large' }
 
-/** Runs the work with a hasher whose decoder has one child, and ends the child. */
+/** Runs the work with a hasher whose decoder has one child, and asks the configured plug-ins; ends them all. */
 export async function withHasher<T>(io: Io, work: (hasher: Hasher) => Promise<T>): Promise<T> {
+  await using open = await openPlugins(configuredManifests(io), {
+    clock: Date.now,
+    warn: (message) => io.err(`sandbox: ${message}`),
+  })
   await using decoder = await Decoder.start({
     slots: 1,
     warn: (message) => io.err(`decoder: ${message}`),
   })
-  return await work(createHasher({ decoder }))
+  const { plugins } = open
+  const onFailed = ({ name, reason }: { name: string; reason: string }) =>
+    io.err(`plug-in ${name} gave no answer: ${reason}`)
+  return await work(createPluginHasher({ hasher: createHasher({ decoder }), plugins, onFailed }))
 }
 
 /** `-` is stdin. `see` gets the bytes and what they are. Throws UsageError when the file cannot be read. */
@@ -39,6 +49,12 @@ export async function hashFile(
   })
   await see(bytes, outcome)
   return { file, bytes: bytes.length, ...outcome }
+}
+
+/** Why not all of a file was looked at. */
+export function whyLess(hashed: HashedFile): string | undefined {
+  if (hashed.unscannable !== undefined || !('signals' in hashed)) return hashed.unscannable
+  return hashed.failedPlugins === undefined ? undefined : 'plugin-failed'
 }
 
 /** undefined: more bytes than a blob may have. */

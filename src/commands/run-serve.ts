@@ -1,11 +1,11 @@
 // The service as a process: from settings to a signal.
 import { parseConfig } from '../config.ts'
 import { UsageError } from '../domain/errors.ts'
+import { readManifests } from '../plugins/read-manifests.ts'
 import { build } from '../service.ts'
 import { createLog, parseLogLevel } from '../telemetry/log.ts'
 import { armFromSetting } from './crash-setting.ts'
 import type { Io } from './io.ts'
-import { readManifests } from './plugins.ts'
 import { startScreen } from './start-screen.ts'
 
 export async function serve(io: Io): Promise<void> {
@@ -23,7 +23,7 @@ export async function serve(io: Io): Promise<void> {
       ].join('\n'),
     )
   }
-  const plugins = readManifests(io, config.plugins)
+  const plugins = readManifests(config.plugins, io.readFile)
   armFromSetting(config.crashPoint)
   const log = createLog({ level: parseLogLevel(config.logLevel) })
   await using service = await build(config, { log })

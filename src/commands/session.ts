@@ -3,6 +3,9 @@ import { userInfo } from 'node:os'
 import { parseConfig } from '../config.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../db/client.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
+import { otherTypesOf } from '../plugins/plugin-hasher.ts'
+import { readManifests } from '../plugins/read-manifests.ts'
 import { openDatabase } from '../service-database.ts'
 import type { OpenDatabase } from '../service-database.ts'
 import { principalId } from '../steps/withdraw.ts'
@@ -13,6 +16,8 @@ import type { Io } from './io.ts'
 
 export type CommandSession = {
   config: Config
+  /** The types of plug-ins; their manifests are read when this is asked. */
+  others: () => OtherTypes
   database: OpenDatabase
   db: Database
   /** The id behind decisions and changes; registered at first use. */
@@ -37,6 +42,7 @@ export async function withSession<T>(
   const db = database.app
   return await work({
     config,
+    others: () => otherTypesOf(readManifests(config.plugins, io.readFile)),
     database,
     db,
     principal: () =>

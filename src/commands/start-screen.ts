@@ -28,8 +28,9 @@ export function startScreen(options: {
     ['public', `${urls.publicUrl}  (webhook, label stream)`],
     ['private', `${urls.privateUrl}  (/readyz, /metrics, /api/v1)`],
     ['HMA', hmaLine(config, urls)],
+    ...typesLine(plugins),
   ]
-  const missing = [...missingLines(config, parts), ...plugins.map(pluginLine)]
+  const missing = [...missingLines(config, parts), ...exchangeLines(plugins)]
   return [
     `Blobwatch ${version}`,
     ...rows.map(([name, value]) => `  ${name.padEnd(11)} ${value}`),
@@ -102,8 +103,14 @@ function missingLines(config: Config, parts: Pick<Parts, 'database' | 'identity'
   ].filter((line) => line !== false)
 }
 
-function pluginLine({ name, kind }: Manifest): string {
-  return kind === 'exchange'
-    ? `plug-in ${name}: nothing is fetched by exchanges of others yet, plugin check tries it`
-    : `plug-in ${name}: nothing is matched with its values yet, hash --plugin shows them`
+function typesLine(plugins: readonly Manifest[]): [string, string][] {
+  const types = plugins.filter(({ kind }) => kind === 'signal-type')
+  const names = types.map(({ name, version }) => `${name} ${version}`)
+  return names.length === 0 ? [] : [['plug-ins', `${names.join(', ')}: what matches by them holds`]]
+}
+
+function exchangeLines(plugins: readonly Manifest[]): string[] {
+  return plugins
+    .filter(({ kind }) => kind === 'exchange')
+    .map(({ name }) => `plug-in ${name}: nothing is fetched by exchanges of others yet`)
 }

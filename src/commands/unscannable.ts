@@ -1,7 +1,7 @@
 // unscannable: what no verdict could be had for. Nothing of it counts as clear.
 import type { Command } from 'commander'
 import { listUnscannable, retryUnscannable, unscannableByReason } from '../cases/unscannable.ts'
-import { contentReasons, hostReasons } from '../domain/blob.ts'
+import { contentReasons, hostReasons, otherReasons } from '../domain/blob.ts'
 import { blobCidOf, blobDigest } from '../domain/cid.ts'
 import { UsageError } from '../domain/errors.ts'
 import type { Io } from './io.ts'
@@ -12,7 +12,7 @@ import type { PageOptions } from './paging.ts'
 import { parseOneOf } from './parse.ts'
 import { withSession } from './session.ts'
 
-const reasons = [...contentReasons, ...hostReasons, 'no-host'] as const
+const reasons = [...contentReasons, ...hostReasons, ...otherReasons] as const
 const retryMax = 10_000
 
 type ListOptions = PageOptions & { reason?: string; json?: boolean }

@@ -8,6 +8,7 @@ const sweepable = [
   'fetch_try',
   'webhook_seen',
   'blob',
+  'blob_other',
   'blob_variant',
   'label',
 ]

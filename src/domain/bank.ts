@@ -1,5 +1,5 @@
 // Banks of known items and what may be done when something matches them.
-import type { SignalType } from './blob.ts'
+import type { AnySignalType } from './blob.ts'
 import type { Variant } from './variant.ts'
 import { UsageError } from './errors.ts'
 
@@ -68,7 +68,7 @@ export type Match = {
   signalId: number
   contentId: number
   bankId: number
-  type: SignalType
+  type: AnySignalType
   /** Bits: 0 for digests. */
   distance: number
   /** How the blob was looked at when it came nearest to this signal; `original` for digests. */

@@ -14,6 +14,11 @@ export const signalTypes = ['sha256', 'md5', 'sha1', 'pdq', 'clip'] as const
 /** HMA's names. `clip`: the 512-bit form; banks hold it and lookups compare it, no hasher of ours makes it. */
 export type SignalType = (typeof signalTypes)[number]
 
+declare const isOfOthers: unique symbol
+/** Of a plug-in: its name, as the manifest has it (`average_hash`); never one of ours (other-type.ts). */
+export type OtherType = string & { readonly [isOfOthers]: true }
+export type AnySignalType = SignalType | OtherType
+
 /** Hex digits of a value of each type. */
 export const signalDigits = { sha256: 64, md5: 32, sha1: 40, pdq: 64, clip: 128 } as const
 
@@ -26,7 +31,12 @@ export type Signals = {
   /** The same picture looked at in other ways; `pdq` is the `original` and is not repeated here. Each of quality 50 or more. */
   variants?: PdqVariant[]
   clip?: Hex
+  /** Of plug-ins, one a type; a type that is missing was not asked, or failed. */
+  others?: OtherSignal[]
 }
+
+/** What a plug-in said about a blob. No `value`: it has none for these bytes. */
+export type OtherSignal = { type: OtherType; version: string; value?: Hex; quality?: number }
 
 export type PdqVariant = { variant: Variant; hash: Hex; quality: number }
 
@@ -75,8 +85,12 @@ export const hostReasons = [
 ] as const
 export type HostReason = (typeof hostReasons)[number]
 
-/** `no-host`: nothing is left that could give the bytes (sightings erased or aged out). */
-export type UnscannableReason = ContentReason | HostReason | 'no-host'
+/**
+ * `no-host`: nothing is left that could give the bytes (sightings erased or aged out). `plugin-failed`: a plug-in that is asked
+ * about this kind of media did not answer; true for now, and tried again when the blob is seen again.
+ */
+export const otherReasons = ['no-host', 'plugin-failed'] as const
+export type UnscannableReason = ContentReason | HostReason | (typeof otherReasons)[number]
 
 export type Verdict =
   { kind: 'clear' } | { kind: 'matched' } | { kind: 'unscannable'; reason: UnscannableReason }

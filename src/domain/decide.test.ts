@@ -3,10 +3,12 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { actionKinds, lowerMode, modes, policyDefaults } from './bank.ts'
 import type { Bank, Match } from './bank.ts'
+import type { OtherType } from './blob.ts'
 import { decide } from './decide.ts'
 import type { DecideInput } from './decide.ts'
-import { isPerceptual } from './signal-kind.ts'
+import { isExact, isPerceptual } from './signal-kind.ts'
 
+const odd = 'odd' as OtherType
 const runs = { numRuns: 5000, seed: 20261121 }
 
 const bankOf = (id: number): fc.Arbitrary<Bank> =>
@@ -37,7 +39,7 @@ const input: fc.Arbitrary<DecideInput> = fc.tuple(bankOf(1), bankOf(2), bankOf(3
       .uniqueArray(
         fc.record({
           signalId: fc.integer({ min: 1, max: 30 }),
-          type: fc.constantFrom('sha256' as const, 'md5' as const, 'pdq' as const, 'clip' as const),
+          type: fc.constantFrom(...(['sha256', 'md5', 'pdq', 'clip'] as const), odd),
           distance: fc.integer({ min: 0, max: 31 }),
         }),
         { minLength: 1, maxLength: 6, selector: (match) => match.signalId },
@@ -59,7 +61,7 @@ const input: fc.Arbitrary<DecideInput> = fc.tuple(bankOf(1), bankOf(2), bankOf(3
 /** A signal belongs to one content and one bank. */
 function matchOf(match: Pick<Match, 'signalId' | 'type' | 'distance'>): Match {
   const contentId = 100 + (match.signalId % 9)
-  const distance = isPerceptual(match.type) ? match.distance : 0
+  const distance = isExact(match.type) ? 0 : match.distance
   return { ...match, distance, contentId, bankId: 1 + (contentId % 3), variant: 'original' }
 }
 
@@ -67,7 +69,7 @@ function bankOfMatch(given: DecideInput, match: Match): Bank {
   return given.banks.get(match.bankId) as Bank
 }
 
-test('no perceptual match acts unless the bank says so, and nothing acts in observe, hold, retroactively or without a vault', () => {
+test('no perceptual match acts unless the bank says so, no match of a plug-in ever does, and nothing acts in observe, hold, retroactively or without a vault', () => {
   fc.assert(
     fc.property(input, (given) => {
       const decision = decide(given)
@@ -79,7 +81,7 @@ test('no perceptual match acts unless the bank says so, and nothing acts in obse
           const { mode, policy } = bankOfMatch(given, match)
           const may = isPerceptual(match.type)
             ? policy.perceptual === 'act'
-            : policy.exact === 'act'
+            : isExact(match.type) && policy.exact === 'act'
           return (
             match.contentId === contentId &&
             mode === 'act' &&

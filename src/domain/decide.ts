@@ -3,6 +3,7 @@ import { lowerMode } from './bank.ts'
 import type { ActionKind, Bank, Match, Mode } from './bank.ts'
 import { signalDigits } from './blob.ts'
 import { isNegative } from './gate.ts'
+import { isOfOther } from './other-type.ts'
 import { isExact, isPerceptual } from './signal-kind.ts'
 
 export type DecideInput = {
@@ -32,6 +33,7 @@ export type DecisionReason =
   | 'retroactive'
   | 'no-vault'
   | 'perceptual'
+  | 'plug-in'
   | 'nothing-permitted-here'
   | 'exact'
   | 'perceptual-allowed'
@@ -130,6 +132,8 @@ function outcomeOf(
   if (input.retroactive) return { outcome: 'held', reason: 'retroactive' }
   // Evidence comes before a takedown; without a vault there is nowhere to keep it (promise 6).
   if (bank.policy.preserve && !input.canPreserve) return { outcome: 'held', reason: 'no-vault' }
+  // What a value of a plug-in stands for is its program's word: no policy lets it act.
+  if (isOfOther(match.type)) return { outcome: 'held', reason: 'plug-in' }
   if (isPerceptual(match.type)) {
     return bank.policy.perceptual === 'act'
       ? { outcome: 'acted', reason: 'perceptual-allowed' }
@@ -152,8 +156,9 @@ function byWeight(a: Opinion, b: Opinion): number {
   )
 }
 
-/** Distances of signals of different lengths, side by side. */
+/** Distances of signals of different lengths, side by side; those of plug-ins behind ours. */
 function shareOfBits({ distance, type }: Match): number {
+  if (isOfOther(type)) return 1 + distance
   return distance / (signalDigits[type] * 4)
 }
 

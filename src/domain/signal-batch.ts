@@ -1,5 +1,7 @@
 // Bank signals on their way into an index: many at once, packed, because ten million objects would not fit.
-import type { SignalType } from './blob.ts'
+import type { OtherType, SignalType } from './blob.ts'
+import { isOfOther, isOurs } from './other-type.ts'
+import type { OtherTypes } from './other-type.ts'
 import type { Matcher } from './ports.ts'
 
 /** Bytes of a value of each type. */
@@ -11,6 +13,13 @@ export const signalBytes = {
   clip: 64,
 } as const satisfies Record<SignalType, number>
 
+/** undefined: of a type that nobody configured. */
+export function bytesOfType(type: string, others: OtherTypes): number | undefined {
+  if (isOurs(type)) return signalBytes[type]
+  const rule = others.get(type)
+  return rule && rule.digits / 2
+}
+
 export type SignalBatch = {
   type: SignalType
   count: number
@@ -19,6 +28,14 @@ export type SignalBatch = {
   signalIds: Uint32Array
   contentIds: Uint32Array
   bankIds: Uint32Array
+}
+
+/** Of a plug-in's type: its values have half as many bytes as digits. */
+export type OtherBatch = Omit<SignalBatch, 'type'> & { type: OtherType }
+export type AnyBatch = SignalBatch | OtherBatch
+
+export function isOtherBatch(batch: AnyBatch): batch is OtherBatch {
+  return isOfOther(batch.type)
 }
 
 export type IndexState = {
@@ -31,7 +48,7 @@ export type IndexState = {
 
 /** A signal is never changed: it is added once and removed once, and its id is not used again. */
 export type IndexChange = IndexState & {
-  added: SignalBatch[]
+  added: AnyBatch[]
   removedSignalIds: Uint32Array
 }
 
@@ -39,6 +56,8 @@ export type IndexStatus = {
   /** `memory`: everything in memory. `file`: signals in a file, read through the page cache. */
   layout: 'memory' | 'file'
   signals: Record<SignalType, number>
+  /** By name: of plug-ins that are configured. */
+  others: Record<string, number>
   /** Of this process's memory. */
   bytes: number
   /** Added since the last rebuild; a lookup compares with each of them. */
@@ -51,7 +70,7 @@ export type IndexStatus = {
 /** `load` once, before the first match; `apply` in the order of generations: in force when it returns. */
 export type BankIndex = Matcher &
   AsyncDisposable & {
-    load(batches: AsyncIterable<SignalBatch>, state: IndexState): Promise<void>
+    load(batches: AsyncIterable<AnyBatch>, state: IndexState): Promise<void>
     apply(change: IndexChange): void
     status(): IndexStatus
   }

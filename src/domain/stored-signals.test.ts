@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { turnsOfHash } from './pdq-turns.ts'
-import { isLowQuality, signalsOf, storedViews, variantsToStore } from './stored-signals.ts'
-import type { StoredSignals } from './stored-signals.ts'
+import type { OtherType } from './blob.ts'
+import { isLowQuality, othersToStore, signalsOf } from './stored-signals.ts'
+import { storedViews, variantsToStore } from './stored-signals.ts'
+import type { StoredOther, StoredSignals } from './stored-signals.ts'
 import { turns, variants } from './variant.ts'
 
 const hash = fc.string({ minLength: 1 }).map((text) => digestOf(text))
@@ -25,7 +27,16 @@ const stored: fc.Arbitrary<StoredSignals> = fc.record({
         ),
       ),
     ),
+  others: fc
+    .subarray(['average', 'other_hash'])
+    .chain((names) => fc.tuple(...names.map((name) => otherOf(name as OtherType)))),
 })
+
+function otherOf(type: OtherType): fc.Arbitrary<StoredOther> {
+  const value = fc.option(fc.constant('ab'))
+  const quality = fc.option(fc.integer({ min: 0, max: 100 }))
+  return fc.record({ type: fc.constant(type), version: fc.constantFrom('1', '2'), value, quality })
+}
 
 function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
@@ -40,6 +51,10 @@ test('what is stored comes back as it was, and is stored the same again', () => 
         [given.md5, given.sha1, given.pdq],
       )
       assert.deepEqual(variantsToStore(signals), given.variants)
+      assert.deepEqual(
+        othersToStore(signals),
+        given.others.map((one) => ({ ...one })),
+      )
     }),
     { seed: 20261121 },
   )
@@ -75,6 +90,7 @@ test('a picture is of low quality only when no way to look at it says enough', (
       md5: null,
       sha1: null,
       variants: [],
+      others: [],
       ...given,
     })
   assert.equal(isLowQuality(signals({})), true)

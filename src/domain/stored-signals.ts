@@ -1,5 +1,5 @@
 // Signals as they are stored with a blob, and all that follows from them.
-import type { Hex, PdqVariant, Signals } from './blob.ts'
+import type { Hex, OtherSignal, OtherType, PdqVariant, Signals } from './blob.ts'
 import { pdqQualityMin } from './blob.ts'
 import { turnsOfHash } from './pdq-turns.ts'
 import { variantOf, views } from './variant.ts'
@@ -18,11 +18,20 @@ export type StoredSignals = {
   sha1: Hex | null
   /** Few pictures have any. */
   variants: readonly StoredVariant[]
+  others: readonly StoredOther[]
+}
+
+/** `value` null: the plug-in has none for the blob. */
+export type StoredOther = {
+  type: OtherType
+  version: string
+  value: Hex | null
+  quality: number | null
 }
 
 /** Turned and mirrored forms are not stored; they follow from the hash of each view. */
 export function signalsOf(sha256: Hex, stored: StoredSignals): Signals {
-  const { pdq, quality, md5, sha1 } = stored
+  const { pdq, quality, md5, sha1, others } = stored
   const variants = [
     ...(pdq === null ? [] : turnedFrom('plain', pdq, quality ?? 0)),
     ...storedViews.flatMap((view) => {
@@ -37,7 +46,12 @@ export function signalsOf(sha256: Hex, stored: StoredSignals): Signals {
     ...(sha1 !== null && { sha1 }),
     ...(pdq !== null && { pdq: { hash: pdq, quality: quality ?? 0 } }),
     ...(variants.length > 0 && { variants }),
+    ...(others.length > 0 && { others: others.map(otherSignal) }),
   }
+}
+
+function otherSignal({ type, version, value, quality }: StoredOther): OtherSignal {
+  return { type, version, ...(value !== null && { value }), ...(quality !== null && { quality }) }
 }
 
 function turnedFrom(view: View, hash: Hex, quality: number): PdqVariant[] {
@@ -59,4 +73,13 @@ export function variantsToStore({ variants }: Pick<Signals, 'variants'>): Stored
 /** A picture that says too little for PDQ, however it is looked at: it is compared by its digests alone. */
 export function isLowQuality({ pdq, variants }: Signals): boolean {
   return pdq !== undefined && pdq.quality < pdqQualityMin && (variants ?? []).length === 0
+}
+
+export function othersToStore({ others = [] }: Pick<Signals, 'others'>): StoredOther[] {
+  return others.map(({ type, version, value = null, quality = null }) => ({
+    type,
+    version,
+    value,
+    quality,
+  }))
 }

@@ -6,6 +6,7 @@
 import { distanceBounds, policyDefaults } from '../domain/bank.ts'
 import { signalDigits, signalTypes } from '../domain/blob.ts'
 import type { Hex, Signals, SignalType } from '../domain/blob.ts'
+import { isOfOther } from '../domain/other-type.ts'
 import { signalBytes } from '../domain/signal-batch.ts'
 import type { IndexState, SignalBatch } from '../domain/signal-batch.ts'
 import type { Variant } from '../domain/variant.ts'
@@ -107,7 +108,7 @@ export async function openMemoryBank(
       return matches.flatMap(({ signalId, type, distance, variant }) => {
         const id = idOfSignal.get(signalId)
         // Removed while the search ran.
-        return id === undefined ? [] : [{ id, type, distance, variant }]
+        return id === undefined || isOfOther(type) ? [] : [{ id, type, distance, variant }]
       })
     },
     close,

@@ -1,15 +1,19 @@
 // What is asked of the parts for a lookup, and what is made of their answers.
 import { pdqQualityMin } from '../domain/blob.ts'
-import type { Signals, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Signals } from '../domain/blob.ts'
 import type { Match } from '../domain/bank.ts'
+import { noOtherTypes } from '../domain/other-type.ts'
 import type { MatchOptions } from '../domain/ports.ts'
 import type { IndexState } from '../domain/signal-batch.ts'
+import { isPerceptual } from '../domain/signal-kind.ts'
 import { variants } from '../domain/variant.ts'
 import type { Variant } from '../domain/variant.ts'
-import type { IndexPart, RowHit } from './index-part.ts'
+import type { SearchableParts } from './bank-index-parts.ts'
+import type { RowHit } from './index-part.ts'
+import { queryOf } from './other-part.ts'
 
 /** One search of one part. `looks[i]` is how the picture was looked at for query i, plainest first. */
-export type Search = { type: SignalType; queries: Uint8Array; radius: number; looks: Variant[] }
+export type Search = { type: AnySignalType; queries: Uint8Array; radius: number; looks: Variant[] }
 
 const original: Variant[] = ['original']
 const rank = new Map(variants.map((variant, n) => [variant, n] as const))
@@ -19,6 +23,7 @@ export function searchesOf(
   signals: Signals,
   { distanceMax }: IndexState,
   options: MatchOptions = {},
+  others = noOtherTypes,
 ): Search[] {
   const searches: Search[] = []
   for (const type of ['sha256', 'md5', 'sha1'] as const) {
@@ -44,6 +49,11 @@ export function searchesOf(
     const queries = Buffer.from(signals.clip, 'hex')
     searches.push({ type: 'clip', queries, radius: radiusOf('clip'), looks: original })
   }
+  for (const rule of others.values()) {
+    const queries = queryOf(rule, signals.others)
+    if (queries !== undefined)
+      searches.push({ type: rule.type, queries, radius: rule.radius, looks: original })
+  }
   return searches
 }
 
@@ -52,14 +62,14 @@ export type Found = { search: Search; hits: RowHit[] }
 /** For each list what its searches find. They are of one state and one choice, so those of a type have one radius and are made as one. */
 export async function searchTogether(
   many: readonly Search[][],
-  parts: Readonly<Record<SignalType, Pick<IndexPart, 'search'>>>,
+  parts: SearchableParts,
 ): Promise<Found[][]> {
   const found = many.map((searches) => searches.map((search): Found => ({ search, hits: [] })))
   const byType = Map.groupBy(found.flat(), ({ search }) => search.type)
   await Promise.all(
     [...byType].map(async ([type, own]) => {
       const queries = Buffer.concat(own.map(({ search }) => search.queries))
-      const hits = await parts[type].search(queries, own[0]!.search.radius)
+      const hits = await parts[type]!.search(queries, own[0]!.search.radius)
       if (hits.length === 0) return
       const owners = own.flatMap((of) => of.search.looks.map((_, query) => ({ of, query })))
       for (const hit of hits) {
@@ -106,8 +116,8 @@ export function matchesOf(
   )
 }
 
-function isNear(hit: RowHit, type: SignalType, distanceMax: IndexState['distanceMax']): boolean {
-  if (type !== 'pdq' && type !== 'clip') return true
+function isNear(hit: RowHit, type: AnySignalType, distanceMax: IndexState['distanceMax']): boolean {
+  if (!isPerceptual(type)) return true
   return hit.distance <= (distanceMax.get(hit.bankId)?.[type] ?? -1)
 }
 

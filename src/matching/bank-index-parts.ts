@@ -1,6 +1,6 @@
 // Which part searches the signals of which type, in memory and in files.
 import { join } from 'node:path'
-import type { SignalType } from '../domain/blob.ts'
+import type { AnySignalType, SignalType } from '../domain/blob.ts'
 import { createDigestIndex } from './digest-index.ts'
 import type { DigestType } from './digest-index.ts'
 import { createDigestFormat } from './file-digest.ts'
@@ -14,6 +14,9 @@ import { createScanIndex } from './scan-index.ts'
 
 /** `file`: index files go to `index` under the data folder. */
 export type IndexLayout = { kind: 'memory' } | { kind: 'file'; dataDir: string }
+
+/** By type; those of plug-ins too, where they are configured. */
+export type SearchableParts = Readonly<Record<AnySignalType, Pick<IndexPart, 'search'>>>
 
 type PartOptions = Pick<FilePartOptions, 'generation' | 'onRebuildFailed' | 'pendingMax'>
 

@@ -1,11 +1,13 @@
 // The naive bank index: every signal an object, every lookup a loop over all of them. It is the measure that the others
 // are held to, so it is written to be believed by reading it. Good for some thousands of signals.
 import { pdqQualityMin } from '../domain/blob.ts'
-import type { Signals, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Signals } from '../domain/blob.ts'
 import type { Match } from '../domain/bank.ts'
+import { isOfOther, noOtherTypes } from '../domain/other-type.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
 import type { Clock, MatchOptions } from '../domain/ports.ts'
-import { signalBytes } from '../domain/signal-batch.ts'
-import type { BankIndex, IndexState, IndexStatus, SignalBatch } from '../domain/signal-batch.ts'
+import { bytesOfType } from '../domain/signal-batch.ts'
+import type { AnyBatch, BankIndex, IndexState, IndexStatus } from '../domain/signal-batch.ts'
 import { variants } from '../domain/variant.ts'
 import type { Variant } from '../domain/variant.ts'
 
@@ -13,26 +15,27 @@ type Row = {
   signalId: number
   contentId: number
   bankId: number
-  type: SignalType
+  type: AnySignalType
   value: Uint8Array
 }
 
 /** One way in which the blob was looked at. `max`: bits, by bank. */
 type Look = {
-  type: SignalType
+  type: AnySignalType
   variant: Variant
   value: Uint8Array
   max: (bankId: number) => number
 }
 
-export function createLinearMatcher({ clock }: { clock: Clock }): BankIndex {
+export function createLinearMatcher(options: { clock: Clock; others?: OtherTypes }): BankIndex {
+  const { clock, others = noOtherTypes } = options
   const rows = new Map<number, Row>()
   let state: IndexState = { generation: 0, disabled: new Map(), distanceMax: new Map() }
-  const add = (batch: SignalBatch) => {
-    for (const row of unpack(batch)) rows.set(row.signalId, row)
+  const add = (batch: AnyBatch) => {
+    for (const row of unpack(batch, others)) rows.set(row.signalId, row)
   }
   const match = (signals: Signals, options?: MatchOptions) => {
-    const looks = looksOf(signals, state, options)
+    const looks = looksOf(signals, state, others, options)
     const nowSeconds = clock() / 1000
     return [...rows.values()]
       .filter((row) => isEnabled(state.disabled.get(row.contentId), nowSeconds))
@@ -70,6 +73,7 @@ export function createLinearMatcher({ clock }: { clock: Clock }): BankIndex {
 function looksOf(
   signals: Signals,
   { distanceMax }: IndexState,
+  others: OtherTypes,
   options: MatchOptions = {},
 ): Look[] {
   const looks: Look[] = []
@@ -93,6 +97,11 @@ function looksOf(
   if (signals.clip !== undefined) {
     const value = bytesOf(signals.clip)
     looks.push({ type: 'clip', variant: 'original', value, max: maxOf('clip') })
+  }
+  for (const { type, version, value } of signals.others ?? []) {
+    const rule = others.get(type)
+    if (rule === undefined || rule.version !== version || value === undefined) continue
+    looks.push({ type, variant: 'original', value: bytesOf(value), max: () => rule.radius })
   }
   return looks
 }
@@ -132,8 +141,10 @@ function bytesOf(hex: string): Uint8Array {
   return Uint8Array.from(Buffer.from(hex, 'hex'))
 }
 
-function unpack({ type, count, values, signalIds, contentIds, bankIds }: SignalBatch): Row[] {
-  const width = signalBytes[type]
+function unpack(batch: AnyBatch, others: OtherTypes): Row[] {
+  const { type, count, values, signalIds, contentIds, bankIds } = batch
+  const width = bytesOfType(type, others)
+  if (width === undefined) return []
   return Array.from({ length: count }, (_, i) => ({
     signalId: signalIds[i]!,
     contentId: contentIds[i]!,
@@ -145,6 +156,10 @@ function unpack({ type, count, values, signalIds, contentIds, bankIds }: SignalB
 
 function statusOf(rows: Iterable<Row>): IndexStatus {
   const signals = { sha256: 0, md5: 0, sha1: 0, pdq: 0, clip: 0 }
-  for (const { type } of rows) signals[type] += 1
-  return { layout: 'memory', signals, bytes: 0, pending: 0, rebuilding: false, rebuilds: 0 }
+  const others: Record<string, number> = {}
+  for (const { type } of rows) {
+    if (isOfOther(type)) others[type] = (others[type] ?? 0) + 1
+    else signals[type] += 1
+  }
+  return { layout: 'memory', signals, others, bytes: 0, pending: 0, rebuilding: false, rebuilds: 0 }
 }

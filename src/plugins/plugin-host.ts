@@ -29,6 +29,8 @@ export type PluginHost = AsyncDisposable & {
   ask<Answer>(
     ask: Omit<Ask, 'wallMs'>,
     parse: (line: Record<string, unknown>) => Answer | undefined,
+    /** Aborted before its turn, it is not asked: nobody waits for it. */
+    signal?: AbortSignal,
   ): Promise<Answer | Failed>
   lastWords(): string
   /** How often a process was started. */
@@ -93,11 +95,12 @@ export function createPluginHost(manifest: Manifest, parts: PluginParts): Plugin
   return {
     starts: () => starts,
     lastWords: () => current?.lastWords ?? '',
-    async ask(ask, parse) {
+    async ask(ask, parse, signal) {
       if (waiting >= asksWaitingMax) return { kind: 'failed', reason: 'resting' }
       waiting += 1
       const mine = last.then(async () => {
         if (closed) return { kind: 'failed', reason: 'ended' } as const
+        if (signal?.aborted === true) return { kind: 'failed', reason: 'resting' } as const
         const answer = await askOnce(ask, parse)
         if (isFailed(answer)) rest(answer)
         else failures = 0

@@ -152,6 +152,19 @@ test('rests no longer because the clock is set back', async () => {
   assert.equal((await plugin.hash(picture)).kind, 'value')
 })
 
+test('an ask that nobody waits for any more when its turn comes is not made', async () => {
+  await using plugin = odd('good')
+  const gone = new AbortController()
+  const [first, second, third] = [
+    plugin.hash(picture),
+    plugin.hash(picture, gone.signal),
+    plugin.hash(picture, new AbortController().signal),
+  ]
+  gone.abort()
+  assert.deepEqual(await second, { kind: 'failed', reason: 'resting' })
+  assert.deepEqual([(await first).kind, (await third).kind], ['value', 'value'])
+})
+
 test('a signal type reaches no network and sees no environment', async (t) => {
   if (sandbox.walls.network === 'open') return t.skip('this machine cannot cut the network')
   const server = createServer((socket) => socket.destroy())

@@ -18,7 +18,8 @@ export type PluginDistance =
 /** Never throws for what the program does. A failure is worth another try only where its reason is of the moment. */
 export type SignalPlugin = AsyncDisposable & {
   manifest: SignalTypeManifest
-  hash(bytes: Uint8Array): Promise<PluginHash>
+  /** `signal`: aborted before its turn, it is not asked. */
+  hash(bytes: Uint8Array, signal?: AbortSignal): Promise<PluginHash>
   /** Computed here where the metric is ours; asked where it is `compare`. */
   compare(a: string, b: string): Promise<PluginDistance>
   host: Pick<PluginHost, 'lastWords' | 'starts'>
@@ -35,10 +36,12 @@ export function openSignalPlugin(manifest: SignalTypeManifest, parts: PluginPart
   return {
     manifest,
     host,
-    async hash(bytes) {
+    async hash(bytes, signal) {
       if (bytes.length > mediaBytesMax) return { kind: 'failed', reason: 'too-large' }
-      return await host.ask({ op: 'hash', bytes, answerBytesMax }, (line) =>
-        parseHash(manifest, line),
+      return await host.ask(
+        { op: 'hash', bytes, answerBytesMax },
+        (line) => parseHash(manifest, line),
+        signal,
       )
     },
     async compare(a, b) {

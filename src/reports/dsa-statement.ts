@@ -1,7 +1,7 @@
 // One restriction as one statement of reasons. Pure; what does not pass is a value with what is wrong, never a statement.
-import { isPerceptual } from '../domain/signal-kind.ts'
+import { isExact, isPerceptual } from '../domain/signal-kind.ts'
 import type { BankClass } from '../domain/bank.ts'
-import type { SignalType } from '../domain/blob.ts'
+import type { AnySignalType } from '../domain/blob.ts'
 import type { DsaStatement } from './dsa-format.ts'
 import { statementProblems } from './dsa-format.ts'
 import { dsaDefaults, personalIn } from './dsa-rule.ts'
@@ -14,7 +14,7 @@ export type Restriction = {
   bankClass: BankClass
   /** null: the defaults of the class. */
   rule: DsaRule | null
-  signalType: SignalType
+  signalType: AnySignalType
   media: 'image' | 'video' | 'other' | null
   seenAt: Date
   appliedAt: Date
@@ -105,9 +105,11 @@ function contentOf({
 }
 
 function factsOf({ kind, signalType, byPerson, confirmedLater }: Restriction): string {
-  const how = isPerceptual(signalType)
-    ? 'by a perceptual hash, which also finds altered copies'
-    : 'by a cryptographic digest, which finds identical files only'
+  const how = isExact(signalType)
+    ? 'by a cryptographic digest, which finds identical files only'
+    : isPerceptual(signalType)
+      ? 'by a perceptual hash, which also finds altered copies'
+      : 'by a value that another program computes, which may also find altered copies'
   const who = byPerson
     ? 'A person reviewed the match and confirmed it before the restriction was applied.'
     : confirmedLater

@@ -7,6 +7,7 @@ import { decideProposal, listProposals } from '../banks/proposals.ts'
 import { principalId } from '../steps/withdraw.ts'
 import { alice, createWorld, didOf, digestOfBytes, pdqOfBytes } from '../testing/world.ts'
 import type { World } from '../testing/world.ts'
+import { noOtherTypes } from '../domain/other-type.ts'
 import { admit, examine } from './admit.ts'
 import type { AdmissionSettings } from './admit.ts'
 
@@ -42,6 +43,7 @@ async function look(world: World, bank: string, ...contents: NewSignal[][]) {
     db: world.db,
     bank: await bankNamed(world.db, bank),
     contents,
+    others: noOtherTypes,
     settings,
     nowMs: world.clock(),
   })
@@ -56,6 +58,7 @@ async function bring(world: World, bank: string, signals: NewSignal[], typedAcco
     bank: await bankNamed(world.db, bank),
     examined,
     content,
+    others: noOtherTypes,
     settings,
     typedAccounts,
     principal: world.principal,

@@ -15,6 +15,8 @@ import { proposeContent } from '../banks/proposals.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../db/client.ts'
 import type { Bank } from '../domain/bank.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
+import { maxOf } from './explain-now.ts'
 import { previewContents } from './preview.ts'
 import type { ContentPreview, Preview, PreviewSignal } from './preview.ts'
 
@@ -50,12 +52,14 @@ export async function examine(options: {
   db: Database
   bank: Bank
   contents: readonly (readonly NewSignal[])[]
+  /** The types of plug-ins that signals may be of. */
+  others: OtherTypes
   settings: AdmissionSettings
   nowMs: number
   onProgress?: (done: number, of: number) => void
   signal?: AbortSignal
 }): Promise<Examined> {
-  const { db, bank, settings } = options
+  const { db, bank, settings, others } = options
   const isNegative = bank.policy.suppresses !== undefined
   const benign = isNegative ? undefined : await readBenignSet(db, bank.id)
   const tested = options.contents.map((signals) => {
@@ -71,7 +75,7 @@ export async function examine(options: {
   })
   const preview = await previewContents({
     db,
-    contents: tested.map(({ signals }) => previewSignals(signals, bank)),
+    contents: tested.map(({ signals }) => previewSignals(signals, bank, others)),
     keepDays: settings.keepDays,
     nowMs: options.nowMs,
     ...(options.onProgress && { onProgress: options.onProgress }),
@@ -89,13 +93,16 @@ export async function examine(options: {
   }
 }
 
-export function previewSignals(signals: readonly NewSignal[], bank: Bank): PreviewSignal[] {
-  const { pdqDistanceMax, clipDistanceMax } = bank.policy
-  return signals.map(({ type, value }) => ({
-    type,
-    value,
-    distanceMax: type === 'pdq' ? pdqDistanceMax : type === 'clip' ? clipDistanceMax : 0,
-  }))
+export function previewSignals(
+  signals: readonly NewSignal[],
+  bank: Bank,
+  others: OtherTypes,
+): PreviewSignal[] {
+  return signals.map(({ type, value }) => {
+    const { version, radius } = others.get(type) ?? {}
+    const distanceMax = maxOf(type, bank) ?? radius ?? 0
+    return { type, value, distanceMax, ...(version !== undefined && { version }) }
+  })
 }
 
 export function actionsOf(
@@ -136,6 +143,7 @@ export async function admit(options: {
   bank: Bank
   examined: Examined
   content: ExaminedContent
+  others: OtherTypes
   settings: AdmissionSettings
   note?: string | undefined
   metadata?: object | undefined
@@ -145,7 +153,7 @@ export async function admit(options: {
   principal: number
   nowMs: number
 }): Promise<Admitted> {
-  const { db, bank, examined, content, settings, typedAccounts, principal, nowMs } = options
+  const { db, bank, examined, content, others, settings, typedAccounts, principal, nowMs } = options
   const { verdict, why } = judgeContent(
     {
       signalsLeft: content.signals.length,
@@ -184,6 +192,7 @@ export async function admit(options: {
   const added = await addContent(db, {
     bank: bank.name,
     signals,
+    others,
     admission,
     principal,
     nowMs,

@@ -4,7 +4,7 @@ import { readSignals } from '../banks/bank-loader.ts'
 import type { Database } from '../db/client.ts'
 import type { Match } from '../domain/bank.ts'
 import type { Hex, SignalType } from '../domain/blob.ts'
-import { signalBytes } from '../domain/signal-batch.ts'
+import { isOtherBatch, signalBytes } from '../domain/signal-batch.ts'
 import type { SignalBatch } from '../domain/signal-batch.ts'
 import { variantOf, variants, views } from '../domain/variant.ts'
 import { UsageError } from '../domain/errors.ts'
@@ -88,6 +88,8 @@ async function signalsOfBank(
   const signals = new Map<SignalType, Signal[]>()
   for await (const batch of readSignals(db, head.generation)) {
     stopIfAsked(signal)
+    // No policy changes how far a plug-in's type looks: what it matches was recorded.
+    if (isOtherBatch(batch)) continue
     const own = signals.get(batch.type) ?? []
     own.push(...rowsOf(batch, bank))
     signals.set(batch.type, own)

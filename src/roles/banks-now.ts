@@ -7,11 +7,13 @@ import { lookAtHead, readBanks, readState } from '../banks/bank-loader-head.ts'
 import { readSignals } from '../banks/bank-loader.ts'
 import type { Database } from '../db/client.ts'
 import type { Bank, Match } from '../domain/bank.ts'
-import type { Signals, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Signals } from '../domain/blob.ts'
 import { pdqQualityMin, signalTypes } from '../domain/blob.ts'
-import { signalBytes } from '../domain/signal-batch.ts'
+import { isOfOther, noOtherTypes } from '../domain/other-type.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
+import { bytesOfType } from '../domain/signal-batch.ts'
 import { isPerceptual } from '../domain/signal-kind.ts'
-import type { IndexState, SignalBatch } from '../domain/signal-batch.ts'
+import type { AnyBatch, IndexState } from '../domain/signal-batch.ts'
 import { variants } from '../domain/variant.ts'
 import type { Variant } from '../domain/variant.ts'
 import { createHammingScan } from './hamming-scan.ts'
@@ -33,32 +35,37 @@ export type Distances = { pdq: number; clip: number }
 export async function matchNow(options: {
   db: Database
   blobs: readonly Signals[]
+  /** The types of plug-ins; without them those are not compared. */
+  others?: OtherTypes
   banks?: ReadonlySet<number>
   distances?: (bank: Bank) => Distances
   nowMs: number
   onProgress?: Progress
   signal?: AbortSignal
 }): Promise<BanksNow> {
-  const { db } = options
+  const { db, blobs, others = noOtherTypes } = options
   const { head } = await lookAtHead(db, 0)
   const banks = await readBanks(db)
   const state = await readState(db, head.generation, banks)
   const within = distancesOf(banks, options)
   const radius = widestOf([...within.values()])
-  const found = createFound(options.blobs.length)
+  const found = createFound(blobs.length)
+  const types: AnySignalType[] = [...signalTypes, ...[...others.values()].map(({ type }) => type)]
   const searches = new Map(
-    signalTypes.map((type) => [type, searchFor(type, options.blobs, radius)] as const),
+    types.map((type) => [type, searchFor(type, { blobs, radius, others })] as const),
   )
-  const pages = readSignals(db, head.generation, ({ signals, percent }) =>
-    options.onProgress?.(signals, Math.round((signals * 100) / Math.max(percent, 1))),
-  )
+  const pages = readSignals(db, head.generation, {
+    others,
+    onPage: ({ signals, percent }) =>
+      options.onProgress?.(signals, Math.round((signals * 100) / Math.max(percent, 1))),
+  })
   for await (const batch of pages) {
     stopIfAsked(options.signal)
     const { type } = batch
     searches.get(type)?.(batch, (row, { blob, variant }, distance) => {
       const [contentId, bankId] = [batch.contentIds[row] as number, batch.bankIds[row] as number]
       const own = within.get(bankId)
-      if (own === undefined || distance > (isPerceptual(type) ? own[type] : 0)) return
+      if (own === undefined || (isPerceptual(type) && distance > own[type])) return
       if (!isEnabled(state, contentId, options.nowMs)) return
       const signalId = batch.signalIds[row] as number
       found.add(blob, { signalId, contentId, bankId, type, distance, variant })
@@ -91,11 +98,11 @@ type Looks = {
   looks: Look[][]
 }
 
-function looksOf(blobs: readonly Signals[], type: SignalType): Looks {
+function looksOf(type: AnySignalType, { blobs, others }: Asked): Looks {
   const own = blobs.flatMap((signals, blob) =>
-    valuesOf(signals, type).map(({ variant, value }) => ({ blob, variant, value })),
+    valuesOf(signals, type, others).map(({ variant, value }) => ({ blob, variant, value })),
   )
-  const values = createValueTable(own.length, signalBytes[type])
+  const values = createValueTable(own.length, bytesOfType(type, others) ?? 0)
   const looks: Look[][] = []
   for (const { blob, variant, value } of own) {
     const number = values.add(Buffer.from(value, 'hex'), 0)
@@ -104,7 +111,14 @@ function looksOf(blobs: readonly Signals[], type: SignalType): Looks {
   return { values, looks }
 }
 
-function valuesOf(signals: Signals, type: SignalType): { variant: Variant; value: string }[] {
+type Value = { variant: Variant; value: string }
+
+function valuesOf(signals: Signals, type: AnySignalType, others: OtherTypes): Value[] {
+  if (isOfOther(type)) {
+    const { version } = others.get(type) ?? {}
+    const own = signals.others?.find((one) => one.type === type && one.version === version)
+    return own?.value === undefined ? [] : [{ variant: 'original', value: own.value }]
+  }
   if (type !== 'pdq') {
     const value = signals[type]
     return value === undefined || value === '' ? [] : [{ variant: 'original', value }]
@@ -118,11 +132,13 @@ function valuesOf(signals: Signals, type: SignalType): { variant: Variant; value
 }
 
 type OnMatch = (row: number, look: Look, distance: number) => void
-type Search = (batch: SignalBatch, onMatch: OnMatch) => void
+type Search = (batch: AnyBatch, onMatch: OnMatch) => void
+type Asked = { blobs: readonly Signals[]; radius: Distances; others: OtherTypes }
 
 /** `radius`: the widest of any bank; the caller knows each one's own. */
-function searchFor(type: SignalType, blobs: readonly Signals[], radius: Distances): Search {
-  const { values, looks } = looksOf(blobs, type)
+function searchFor(type: AnySignalType, asked: Asked): Search {
+  const { radius, others } = asked
+  const { values, looks } = looksOf(type, asked)
   const tell = (onMatch: OnMatch, row: number, number: number, distance: number) => {
     for (const look of looks[number] ?? []) onMatch(row, look, distance)
   }
@@ -136,8 +152,9 @@ function searchFor(type: SignalType, blobs: readonly Signals[], radius: Distance
       )
     }
   }
-  const width = signalBytes[type]
-  if (type === 'clip') {
+  const width = bytesOfType(type, others) ?? 0
+  if (type === 'clip' || isOfOther(type)) {
+    const most = type === 'clip' ? radius.clip : (others.get(type)?.radius ?? 0)
     return (batch, onMatch) => {
       for (let row = 0; row < batch.count; row++)
         for (let number = 0; number < values.size; number++) {
@@ -148,7 +165,7 @@ function searchFor(type: SignalType, blobs: readonly Signals[], radius: Distance
             number * width,
             width,
           )
-          if (distance <= radius.clip) tell(onMatch, row, number, distance)
+          if (distance <= most) tell(onMatch, row, number, distance)
         }
     }
   }
@@ -160,7 +177,7 @@ function searchFor(type: SignalType, blobs: readonly Signals[], radius: Distance
   }
 }
 
-function bitsBetween(
+export function bitsBetween(
   a: Uint8Array,
   aAt: number,
   b: Uint8Array,

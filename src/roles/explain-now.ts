@@ -2,7 +2,7 @@
 // was recorded. Pure: the matches of now are handed in (banks-now.ts).
 import type { MatchFacts, PlaceRow } from '../cases/explain-blob.ts'
 import type { Bank, Match, Mode } from '../domain/bank.ts'
-import type { Hex, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Hex } from '../domain/blob.ts'
 import { decide } from '../domain/decide.ts'
 import type { Decision } from '../domain/decide.ts'
 import { gate } from '../domain/gate.ts'
@@ -122,8 +122,8 @@ function whyGone(match: MatchFacts, banks: ReadonlyMap<number, Bank>, nowMs: num
   return 'its bank is one of harmless pictures now, or its signal is gone'
 }
 
-/** The largest distance of a type in a bank; undefined: only what is equal. */
-export function maxOf(type: SignalType, bank: Bank | undefined): number | undefined {
+/** The largest distance of a type that a bank sets; undefined: none, only what is equal or what a manifest says. */
+export function maxOf(type: AnySignalType, bank: Bank | undefined): number | undefined {
   if (type === 'pdq') return bank?.policy.pdqDistanceMax
   return type === 'clip' ? bank?.policy.clipDistanceMax : undefined
 }

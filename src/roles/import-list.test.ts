@@ -16,6 +16,7 @@ import {
 } from '../banks/import-steps.ts'
 import type { ImportDecision } from '../banks/import-steps.ts'
 import { decideProposal } from '../banks/proposals.ts'
+import { noOtherTypes } from '../domain/other-type.ts'
 import { admitImport, applyImport, examineImport, stageList } from './import-list.ts'
 import type { Applied, ImportFacts, ImportOptions } from './import-list.ts'
 
@@ -75,6 +76,7 @@ async function importText(
     db,
     bank,
     import: opened.import,
+    others: noOtherTypes,
     settings,
     principal,
     clock: () => nowMs,
@@ -397,6 +399,7 @@ describe('an open import', () => {
       db,
       bank: await bankNamed(db, 'BAD'),
       import: opened.import,
+      others: noOtherTypes,
       settings,
       principal,
       clock: () => startMs,

@@ -29,6 +29,7 @@ import type { ListFormat, ReadLine } from '../banks/list-format.ts'
 import type { NewSignal, SignalRefusal } from '../banks/new-signal.ts'
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
 import type { Bank } from '../domain/bank.ts'
 import { RetryableError } from '../domain/errors.ts'
 import { actionsOf, previewSignals, seenFacts } from './admit.ts'
@@ -48,6 +49,8 @@ export type ImportOptions = {
   db: Database
   bank: Bank
   import: number
+  /** The types of plug-ins that a list may hold. */
+  others: OtherTypes
   settings: AdmissionSettings
   principal: number
   clock: () => number
@@ -98,7 +101,7 @@ export async function stageList(
     lines = []
     chars = 0
   }
-  for await (const one of readList(counted(), input.format)) {
+  for await (const one of readList(counted(), input.format, options.others)) {
     last = one.lastLine
     if (one.line <= from) continue
     const line = stagedLine(one, benign, bank)
@@ -150,7 +153,7 @@ export async function examineImport(options: ImportOptions): Promise<ImportFacts
   const items = await readSample(options, counts)
   const preview = await previewContents({
     db,
-    contents: items.map(({ signals }) => previewSignals(signals, options.bank)),
+    contents: items.map(({ signals }) => previewSignals(signals, options.bank, options.others)),
     keepDays: settings.keepDays,
     nowMs: options.clock(),
     onProgress: (done, of) => options.onProgress('look back', done, of),
@@ -247,7 +250,7 @@ export type Applied = { added: number; removed: number; unchanged: number }
 
 /** Brings in what is staged and may come in. Counts what this call did; the ledger has the whole. */
 export async function applyImport(
-  options: Omit<ImportOptions, 'bank' | 'settings'>,
+  options: Omit<ImportOptions, 'bank' | 'others' | 'settings'>,
 ): Promise<Applied> {
   const { db, principal, clock } = options
   const { position, staged, deletes } = await importCounts(db, options.import)

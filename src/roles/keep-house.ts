@@ -121,6 +121,8 @@ export async function trimBlobs(db: Database, rowsMax: number): Promise<number> 
           returning blob_cid
         ), views as (
           delete from blob_variant v using gone where v.blob_cid = gone.blob_cid
+        ), others as (
+          delete from blob_other o using gone where o.blob_cid = gone.blob_cid
         )
         select count(*) as rows from gone`,
     )

@@ -37,6 +37,7 @@ const row: fc.Arbitrary<RematchRow> = fc.record({
   variants: fc
     .option(fc.record({ hash, quality: fc.constantFrom(50, 100) }))
     .map((trim) => (trim === null ? [] : [{ variant: 'trim' as const, ...trim }])),
+  others: fc.constant([]),
 })
 
 const signal: fc.Arbitrary<ContentSignal> = fc.oneof(

@@ -10,6 +10,7 @@ import type { Bank, Match } from '../domain/bank.ts'
 import type { Hex } from '../domain/blob.ts'
 import { decide } from '../domain/decide.ts'
 import { gate } from '../domain/gate.ts'
+import { isOfOther } from '../domain/other-type.ts'
 import { isExact } from '../domain/signal-kind.ts'
 import { maxOf, placeOf } from './explain-now.ts'
 import type { Situation } from './explain-now.ts'
@@ -125,7 +126,9 @@ function judge(
 ): void {
   const near = blob.matches.filter((match) => {
     const bank = banks.get(match.bankId)
-    return bank !== undefined && match.distance <= (maxOf(match.type, bank) ?? 0)
+    if (bank === undefined) return false
+    // How far a plug-in's type looks is its manifest's, and no policy's.
+    return isOfOther(match.type) || match.distance <= (maxOf(match.type, bank) ?? 0)
   })
   const { counted, setAside } = gate(near, banks, blob.cid)
   if (blob.places.length === 0) return

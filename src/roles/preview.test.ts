@@ -207,7 +207,8 @@ function naive(blobs: SeenBlob[], contents: PreviewSignal[][]): Preview {
 
 function matches(blob: SeenBlob, { type, value, distanceMax }: PreviewSignal): boolean {
   if (type === 'sha256') return blob.cid === value
-  if (type === 'md5' || type === 'sha1') return blob[type] === value
+  if (type === 'md5') return blob.md5 === value
+  if (type === 'sha1') return blob.sha1 === value
   const plain = blob.pdq !== undefined && (blob.quality ?? 0) >= pdqQualityMin ? [blob.pdq] : []
   return [...plain, ...(blob.views ?? []).map((view) => view.pdq)]
     .flatMap((hash) => [hash, ...turnsOfHash(hash).map((one) => one.hash)])

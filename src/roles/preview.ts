@@ -3,10 +3,12 @@
 // Promises: reads only. Exact: a blob counts when a scan of it with that content in a bank of that distance would match,
 // and it was seen in the window. Needs memory for what is found, not for what is searched.
 import type { Database } from '../db/client.ts'
-import type { Hex, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Hex, SignalType } from '../domain/blob.ts'
+import { isExact } from '../domain/signal-kind.ts'
 import { signalBytes } from '../domain/signal-batch.ts'
 import { UsageError } from '../domain/errors.ts'
 import { createPdqScan } from './seen-pdq.ts'
+import { lookAtOthers } from './seen-others.ts'
 import { createValueTable } from './value-table.ts'
 import {
   cidAt,
@@ -20,8 +22,13 @@ import {
 } from './seen-window.ts'
 import type { Progress, SeenPlaces, SignalPage } from './seen-window.ts'
 
-/** `distanceMax`: of the bank that it would be in; a digest matches at 0 only. */
-export type PreviewSignal = { type: SignalType; value: Hex; distanceMax: number }
+/** `distanceMax`: of the bank that it would be in, or of the plug-in, whose `version` it is; a digest matches at 0 only. */
+export type PreviewSignal = {
+  type: AnySignalType
+  value: Hex
+  distanceMax: number
+  version?: string
+}
 
 export type ContentPreview = {
   blobs: number
@@ -65,6 +72,10 @@ export async function previewContents(options: {
   }
   if (wanted.some(({ type }) => type === 'pdq'))
     for await (const page of viewPages(db, { signal })) await found.look(page)
+  await lookAtOthers(db, wanted.flatMap(ofOthers), {
+    onHit: (cid, { index }) => found.note(cid, index),
+    signal,
+  })
 
   const places = new Map<Hex, SeenPlaces>()
   for await (const page of placesSince(db, found.cids(), since)) {
@@ -81,7 +92,7 @@ function collect(contents: readonly (readonly PreviewSignal[])[]): Wanted[] {
   const wanted = new Map<string, Wanted>()
   for (const [content, signals] of contents.entries()) {
     for (const signal of signals) {
-      const distanceMax = signal.type === 'pdq' ? signal.distanceMax : 0
+      const distanceMax = isExact(signal.type) || signal.type === 'clip' ? 0 : signal.distanceMax
       const key = `${signal.type} ${distanceMax} ${signal.value}`
       const known = wanted.get(key)
       if (known === undefined) wanted.set(key, { ...signal, distanceMax, contents: [content] })
@@ -93,6 +104,7 @@ function collect(contents: readonly (readonly PreviewSignal[])[]): Wanted[] {
 
 type Finder = AsyncDisposable & {
   look(page: SignalPage): Promise<void>
+  note(cid: Hex, wanted: number): void
   /** Of all that was found, in the order of their numbers. */
   cids(): Hex[]
   /** By position in what is looked for: the numbers of the blobs. */
@@ -104,8 +116,7 @@ async function createFinder(wanted: readonly Wanted[]): Promise<Finder> {
   const numbers = new Map<Hex, number>()
   const found = new Map<number, Set<number>>()
   let hits = 0
-  const note = (page: SignalPage, row: number, index: number) => {
-    const cid = cidAt(page, row)
+  const note = (cid: Hex, index: number) => {
     const number = numbers.get(cid) ?? numbers.size
     numbers.set(cid, number)
     const blobs = found.get(index) ?? new Set()
@@ -122,8 +133,10 @@ async function createFinder(wanted: readonly Wanted[]): Promise<Finder> {
   const kept = stack.move()
   return {
     async look(page) {
-      for (const search of searches) await search(page, (row, index) => note(page, row, index))
+      for (const search of searches)
+        await search(page, (row, index) => note(cidAt(page, row), index))
     },
+    note,
     cids: () => [...numbers.keys()],
     blobsOf: (index) => found.get(index) ?? new Set(),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
@@ -160,6 +173,11 @@ async function pdqSearch(own: Indexed[], stack: AsyncDisposableStack): Promise<S
   const wanted = own.map(({ value, distanceMax }) => ({ value, radius: distanceMax }))
   const scan = stack.use(await createPdqScan(wanted))
   return (page, onHit) => scan.look(page, (row, index) => onHit(row, (own[index] as Indexed).index))
+}
+
+function ofOthers(one: Wanted, index: number) {
+  const { version } = one
+  return version === undefined ? [] : [{ ...one, version, index }]
 }
 
 function ofType(wanted: readonly Wanted[], type: SignalType): Indexed[] {

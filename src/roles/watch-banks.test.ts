@@ -8,6 +8,7 @@ import { failureToldMs, watchBanks } from './watch-banks.ts'
 const index = {
   layout: 'memory' as const,
   signals: { sha256: 0, md5: 0, sha1: 0, pdq: 0, clip: 0 },
+  others: {},
   bytes: 0,
   pending: 0,
   rebuilding: false,

@@ -4,7 +4,7 @@
 // kept; never the bank's signal, and of what was asked only a digest. A crash before it leaves nothing.
 import { createHash, randomBytes } from 'node:crypto'
 import type { Match } from '../domain/bank.ts'
-import type { Hex, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Hex } from '../domain/blob.ts'
 import type { Database } from '../db/client.ts'
 import { ask, callStep } from '../db/client.ts'
 
@@ -15,7 +15,7 @@ const dayMs = 24 * 3600 * 1000
 
 export type ToldMatch = Pick<Match, 'bankId' | 'contentId' | 'distance' | 'type'> & { asked: Hex }
 
-export function digestOfAsked(type: SignalType, value: Hex): Hex {
+export function digestOfAsked(type: AnySignalType, value: Hex): Hex {
   return createHash('sha256').update(`${type}:${value}`).digest('hex')
 }
 

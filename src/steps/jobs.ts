@@ -1,5 +1,5 @@
 // The smaller jobs: an announced address whose CID is not known yet, and a pass over stored signals after a bank change.
-import type { Hex, SignalType } from '../domain/blob.ts'
+import type { AnySignalType, Hex } from '../domain/blob.ts'
 import type { StoredSignals } from '../domain/stored-signals.ts'
 import type { Database } from '../db/client.ts'
 import { ask, callStep } from '../db/client.ts'
@@ -66,7 +66,7 @@ export async function rematchPage(
   db: Database,
   options: { generation: number; after: Hex | undefined; matchedOnly: boolean },
 ): Promise<RematchRow[]> {
-  return callStep<RematchRow[]>(db, 'rematch_page_v2', {
+  return callStep<RematchRow[]>(db, 'rematch_page_v3', {
     generation: options.generation,
     after: options.after ?? '',
     matchedOnly: options.matchedOnly,
@@ -74,7 +74,7 @@ export async function rematchPage(
   })
 }
 
-export type ContentSignal = { type: SignalType; value: Hex }
+export type ContentSignal = { type: AnySignalType; value: Hex }
 
 /** The live signals of one content; at most `limit`. */
 export async function contentSignals(

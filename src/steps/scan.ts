@@ -14,7 +14,7 @@ import { coverageOf } from '../domain/blob.ts'
 import type { Match } from '../domain/bank.ts'
 import type { Decision } from '../domain/decide.ts'
 import type { SetAside } from '../domain/gate.ts'
-import { variantsToStore } from '../domain/stored-signals.ts'
+import { othersToStore, variantsToStore } from '../domain/stored-signals.ts'
 import type { StoredSignals } from '../domain/stored-signals.ts'
 import type { Database } from '../db/client.ts'
 import { callStep } from '../db/client.ts'
@@ -102,7 +102,13 @@ export type SettleInput = { job: ScanJob; tries: TryRecord[]; nowMs: number } &
   (
     | { found: ScanFound; againAtMs?: number; evidence?: SettledEvidence }
     /** `evidence`: what is decided waits for its evidence; the first such time starts the wait. */
-    | { deferred: { untilMs: number; reason: HostReason | 'evidence'; evidence?: true } }
+    | {
+        deferred: {
+          untilMs: number
+          reason: HostReason | 'evidence' | 'plugin-failed'
+          evidence?: true
+        }
+      }
   )
 
 export type Settled = {
@@ -157,6 +163,7 @@ function settlePayload(input: SettleInput): object {
       sha1: signals.sha1 ?? null,
     },
     variants: variantsToStore(signals),
+    others: othersToStore(signals),
     matches: [...found.matches.map(matchRow), ...(found.setAside ?? []).map(setAsideRow)],
     decisions: found.decisions.toSorted(byPlace).map(({ place, decision }) => ({
       account: place.account,

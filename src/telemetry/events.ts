@@ -1,7 +1,7 @@
 // What happens in the business, one function an event: each counts and writes its line in one place, and is called
 // after the fact (STYLE 16). A clear scan is a debug line; there are millions of them.
 import type { ActionKind } from '../domain/bank.ts'
-import type { SignalType, SourceKind, Verdict } from '../domain/blob.ts'
+import type { AnySignalType, SourceKind, Verdict } from '../domain/blob.ts'
 import type { SetAside } from '../domain/gate.ts'
 import type { SendOutcome } from '../domain/ports.ts'
 import type { IndexStatus } from '../domain/signal-batch.ts'
@@ -23,7 +23,7 @@ export type Telemetry = {
   /** A scan's result is durable. Counts the request as well. */
   scanSettled(event: {
     verdict: Verdict
-    matchedTypes: SignalType[]
+    matchedTypes: AnySignalType[]
     /** Matches that a bank kept from counting. */
     setAside?: SetAside['by'][]
     /** A picture that says too little for PDQ: compared by its digests alone. */
@@ -57,6 +57,8 @@ export type Telemetry = {
   /** Copies of evidence are gone from the store, and said to be. */
   evidenceDestroyed(event: { basis: string }): void
   decoderRestarted(event: { reason: string }): void
+  /** A plug-in gave no answer about a blob. `name`: of its manifest. */
+  pluginFailed(event: { name: string; reason: string }): void
   /** Something failed on our side; the error's message is scrubbed. */
   failed(event: { kind: WorkKind; error: unknown; requestId?: string }): void
   /** The bank index after a look at the banks. `lag`: generations. */
@@ -137,12 +139,16 @@ export function createTelemetry({ log, metrics }: { log: Log; metrics: Metrics }
       metrics.add('blobwatch_decoder_restarts_total', { reason })
       log.warn('decoder-restarted', { outcome: 'decoder-restarted', reason })
     },
+    pluginFailed({ name, reason }) {
+      metrics.add('blobwatch_plugin_failures_total', { plugin: name, reason })
+      log.warn('plugin-failed', { outcome: 'plugin-failed', component: name, reason })
+    },
     failed({ kind, error, requestId }) {
       metrics.add('blobwatch_errors_total', { kind })
       log.error('failed', { outcome: 'failed', kind, error, ...(requestId && { requestId }) })
     },
     indexMeasured({ status, lag }) {
-      for (const [type, signals] of Object.entries(status.signals)) {
+      for (const [type, signals] of Object.entries({ ...status.signals, ...status.others })) {
         metrics.set('blobwatch_index_signals', signals, { signal_type: type })
       }
       metrics.set('blobwatch_index_pending', status.pending)

@@ -1,5 +1,6 @@
 // Every metric by name, with the sentence that /metrics and the documentation show. Labels hold members of our own
-// unions only: never a host, a DID, a bank or anything else that can grow or tell (promises 8 and 9).
+// unions, and names of plug-ins (16 at most, from the settings): never a host, a DID, a bank or anything else that can
+// grow or tell (promises 8 and 9).
 // The first five are the figures the integration guide asks for: request volume, match rate, action rate,
 // response time, error rate.
 export type MetricSpec = {
@@ -108,6 +109,11 @@ export const metricTable = {
     kind: 'counter',
     labels: ['reason'],
     help: 'Restarts of the sandboxed image decoder by reason.',
+  },
+  blobwatch_plugin_failures_total: {
+    kind: 'counter',
+    labels: ['plugin', 'reason'],
+    help: 'Questions about a blob that a plug-in did not answer, by plug-in and reason (timeout, ended, memory, protocol, refused, resting, too-large).',
   },
   blobwatch_firehose_lag_seconds: {
     kind: 'gauge',

@@ -63,16 +63,28 @@ describe('the metrics page', () => {
     }
   })
 
+  test('counts what plug-ins did not answer by their names and reasons, and says it in the log', async () => {
+    const { page, telemetry, lines } = start()
+    telemetry.pluginFailed({ name: 'average_hash', reason: 'too-large' })
+    const line = 'blobwatch_plugin_failures_total{plugin="average_hash",reason="too-large"} 1'
+    assert.ok((await page()).split('\n').includes(line))
+    const [told] = lines()
+    assert.deepEqual([told?.['outcome'], told?.['component']], ['plugin-failed', 'average_hash'])
+  })
+
   test('shows the index by signal type and layout, and counts its rebuilds once', async () => {
     const { page, telemetry } = start()
     const signals = { sha256: 0, md5: 3, sha1: 0, pdq: 7, clip: 0 }
-    const status = { layout: 'file' as const, signals, bytes: 99, pending: 2, rebuilding: false }
+    const others = { average_hash: 4 }
+    const levels = { bytes: 99, pending: 2, rebuilding: false }
+    const status = { layout: 'file' as const, signals, others, ...levels }
     telemetry.indexMeasured({ status: { ...status, rebuilds: 2 }, lag: 1 })
     telemetry.indexMeasured({ status: { ...status, rebuilds: 3 }, lag: 0 })
     telemetry.indexMeasured({ status: { ...status, rebuilds: 0 }, lag: 0 })
     const text = await page()
     for (const line of [
       'blobwatch_index_signals{signal_type="pdq"} 7',
+      'blobwatch_index_signals{signal_type="average_hash"} 4',
       'blobwatch_index_signals{signal_type="md5"} 3',
       'blobwatch_index_pending 2',
       'blobwatch_index_rebuilds_total 3',

@@ -20,6 +20,8 @@ import { emptyBatch } from '../domain/batch.ts'
 import type { SourceBatch } from '../domain/batch.ts'
 import type { SourceKind } from '../domain/blob.ts'
 import { blobCidOf, blobDigest, recordCidOf } from '../domain/cid.ts'
+import { noOtherTypes } from '../domain/other-type.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
 import type {
   BlobFetcher,
   FetchOutcome,
@@ -87,6 +89,9 @@ export async function createWorld(
     limits?: Partial<ReleaseLimits>
     administered?: boolean
     vault?: Vault
+    /** Instead of the text hasher by itself: one that asks plug-ins too, of these types. */
+    hasher?: Hasher
+    others?: OtherTypes
   } = {},
 ) {
   const database = await testDatabase(context)
@@ -97,8 +102,9 @@ export async function createWorld(
   await callStep(db, 'deployment_v1', { id: 'world', dataKeyId: 'k', now: new Date(nowMs) })
   const principal = await principalId(db, { kind: 'person', name: 'erin', nowMs })
 
-  const createIndex = () => createLinearMatcher({ clock })
-  const book = createBankBook({ db, clock, log: silentLog, createIndex })
+  const { others = noOtherTypes } = options
+  const createIndex = () => createLinearMatcher({ clock, others })
+  const book = createBankBook({ db, clock, log: silentLog, others, createIndex })
   const { matcher } = book
   // As the service does before its first scan.
   await book.refresh()
@@ -125,7 +131,8 @@ export async function createWorld(
     mode: options.mode ?? 'act',
     fetcher: hosts.fetcher,
     resolver: hosts.resolver,
-    hasher: textHasher,
+    hasher: options.hasher ?? textHasher,
+    others,
     matcher,
     banks: book.banks,
     administeredPds: options.administered === false ? undefined : worldPds,
@@ -262,7 +269,7 @@ export async function createWorld(
     async content(bank: string, of: string | NewSignal[]): Promise<number> {
       const signals: NewSignal[] =
         typeof of === 'string' ? [{ type: 'sha256', value: digestOfBytes(of) }] : of
-      const { content } = await addContent(db, { bank, signals, principal, nowMs })
+      const { content } = await addContent(db, { bank, signals, others, principal, nowMs })
       await book.refresh()
       return content
     },
@@ -340,7 +347,7 @@ export async function claimOne(world: World): Promise<ScanJob> {
   return job
 }
 
-const textHasher: Hasher = {
+export const textHasher: Hasher = {
   async hash({ bytes }) {
     const text = Buffer.from(bytes).toString('utf8')
     const digest = (name: string) => createHash(name).update(bytes).digest('hex')
@@ -352,6 +359,7 @@ const textHasher: Hasher = {
       quality: text.startsWith('dim') ? 30 : 100,
       variants:
         inner === undefined ? [] : [{ variant: 'trim', hash: pdqOfBytes(inner), quality: 100 }],
+      others: [],
     })
     return { media: 'image', format: 'jpeg', signals }
   },

@@ -9,7 +9,7 @@ import { ask, callStep } from '../../db/client.ts'
 import type { Database } from '../../db/client.ts'
 import type { Bank } from '../../domain/bank.ts'
 import { bankNamePattern } from '../../domain/bank.ts'
-import type { Hex, SignalType } from '../../domain/blob.ts'
+import type { AnySignalType, Hex } from '../../domain/blob.ts'
 import { quoted, refuse } from './answers.ts'
 
 /** Of a bank that is removed in one statement: scans wait meanwhile. */
@@ -95,7 +95,7 @@ export type StoredContent = {
   disableUntilTs: number
   note: string | null
   metadata: Record<string, unknown> | null
-  signals: { type: SignalType; value: Hex }[]
+  signals: { type: AnySignalType; value: Hex }[]
 }
 
 /** undefined: the bank has no such content. */

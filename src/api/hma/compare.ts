@@ -4,28 +4,33 @@ import type { PerceptualType } from '../../domain/signal-kind.ts'
 import { policyDefaults } from '../../domain/bank.ts'
 import { quoted, refuse } from './answers.ts'
 import { pdqDistanceMax } from './lookup.ts'
-import { hmaTypes, invalidSentence, readValue, typeNamed } from './signal-names.ts'
+import { invalidSentence, readValue, typeNamed } from './signal-names.ts'
+import type { HmaType } from './signal-names.ts'
 
 type Compared = [boolean, { distance?: number }]
 
 /** For digests the distance is an empty object: there is none. */
-export function compareAll(pairs: Record<string, unknown>): Record<string, Compared> {
+export function compareAll(
+  types: readonly HmaType[],
+  pairs: Record<string, unknown>,
+): Record<string, Compared> {
   const entries = Object.entries(pairs)
-  if (entries.length > hmaTypes.length) refuse(400, 'Too many signal types')
-  return Object.fromEntries(entries.map(([name, pair]) => [name, compare(name, pair)]))
+  if (entries.length > types.length) refuse(400, 'Too many signal types')
+  return Object.fromEntries(entries.map(([name, pair]) => [name, compare(types, name, pair)]))
 }
 
-function compare(name: string, pair: unknown): Compared {
-  const type = typeNamed(name) ?? refuse(400, `No such SignalType ${quoted(name)}`)
+function compare(types: readonly HmaType[], name: string, pair: unknown): Compared {
+  const type = typeNamed(types, name) ?? refuse(400, `No such SignalType ${quoted(name)}`)
   if (!Array.isArray(pair)) return refuse(400, `Comparison hashes for ${name} was not a list`)
   if (pair.length !== 2) return refuse(400, `Comparison hash list must be exactly 2 for ${name}`)
   const [a, b] = pair.map((one: unknown) => {
     const value = typeof one === 'string' ? readValue(type, one) : undefined
     return value ?? refuse(400, `invalid signal: ${invalidSentence(type)}`)
   }) as [string, string]
-  if (!isPerceptual(type.ours)) return [a === b, {}]
+  const most = type.rule?.radius ?? (isPerceptual(type.ours) ? within[type.ours] : undefined)
+  if (most === undefined) return [a === b, {}]
   const distance = bitsBetween(a, b)
-  return [distance <= within[type.ours], { distance }]
+  return [distance <= most, { distance }]
 }
 
 const within: Record<PerceptualType, number> = {

@@ -8,7 +8,7 @@ import type { TypeSwitch } from './type-switch.ts'
 import { indexBacklog } from './index-status.ts'
 import type { HmaRoute } from './route.ts'
 import { createTurns } from '../turns.ts'
-import { contentTypes, standardTypes, typeNamed } from './signal-names.ts'
+import { contentTypes, hmaTypesWith, typeNamed } from './signal-names.ts'
 
 export const indexBacklogWaitingMax = 8
 
@@ -17,6 +17,7 @@ export function configurationRoutes({
   bodies,
   types,
 }: CuratorGiven & { types: TypeSwitch }): HmaRoute[] {
+  const known = hmaTypesWith(parts.others)
   // It counts every signal of every bank.
   const counting = createTurns({ slots: 1, waitingMax: indexBacklogWaitingMax })
   const reads = { method: 'GET', role: 'curator', needs: 'bank:read' } as const
@@ -28,7 +29,9 @@ export function configurationRoutes({
       async answer(context) {
         const ratios = await types.ratios()
         return context.json(
-          standardTypes.map(({ name }) => ({ name, enabled_ratio: ratios.get(name) ?? 1 })),
+          known
+            .filter(({ standard }) => standard)
+            .map(({ name }) => ({ name, enabled_ratio: ratios.get(name) ?? 1 })),
         )
       },
     },
@@ -41,7 +44,7 @@ export function configurationRoutes({
       body: 'json',
       async answer(context) {
         const name = context.req.param('signal_type_name') ?? ''
-        if (typeNamed(name) === undefined) refuse(404, `No such SignalType ${quoted(name)}`)
+        if (typeNamed(known, name) === undefined) refuse(404, `No such SignalType ${quoted(name)}`)
         const { enabled_ratio: ratio } = readFields(await readModel(context, bodies), {
           enabled_ratio: { kind: 'number', required: true },
         })

@@ -8,6 +8,7 @@ import { checkMetadata, parseNote } from '../../banks/content-words.ts'
 import { parseSignal } from '../../banks/new-signal.ts'
 import type { NewSignal } from '../../banks/new-signal.ts'
 import { removeContent } from '../../banks/bank-store.ts'
+import type { OtherTypes } from '../../domain/other-type.ts'
 import type { Bank } from '../../domain/bank.ts'
 import { UsageError } from '../../domain/errors.ts'
 import { admit, examine } from '../../roles/admit.ts'
@@ -24,7 +25,7 @@ import { readFields, readYesNo } from './lax.ts'
 import type { Hashes, Media } from './media.ts'
 import { metadataShown, readMetadata } from './metadata.ts'
 import type { HmaContext, HmaRoute } from './route.ts'
-import { hmaTypes, nameOf, readValue, typeNamed } from './signal-names.ts'
+import { hmaTypesWith, nameOf, readValue, typeNamed } from './signal-names.ts'
 
 export const contentLimits = {
   noteCharsMax: 255,
@@ -143,8 +144,10 @@ function addingRoutes({ parts, bodies, media }: ContentGiven): HmaRoute[] {
         const bank = await bankOf(context)
         const { note, metadata, ...signals } = await readJson(context, bodies)
         const names = Object.keys(signals)
-        for (const name of names.slice(0, hmaTypes.length + 1)) {
-          if (typeNamed(name) === undefined) refuse(400, `No such signal type ${quoted(name)}`)
+        const known = hmaTypesWith(parts.others)
+        for (const name of names.slice(0, known.length + 1)) {
+          if (typeNamed(known, name) === undefined)
+            refuse(400, `No such signal type ${quoted(name)}`)
           if (typeof signals[name] !== 'string') refuse(400, `Invalid ${name} signal`)
         }
         return add(context, bank, signals as Hashes, wordsOf({ note, metadata }))
@@ -202,14 +205,15 @@ async function addTested(
   hashes: Hashes,
   words: Words,
 ): Promise<Response> {
-  const { db, config: settings } = parts
-  const signals = Object.entries(hashes).map(([name, value]) => signalOf(name, value))
+  const { db, others, config: settings } = parts
+  const signals = Object.entries(hashes).map(([name, value]) => signalOf(name, value, others))
   if (signals.length === 0) refuse(400, 'No signals given')
   const { principal, nowMs } = author(context, parts)
   const examined = await examine({
     db,
     bank,
     contents: [signals],
+    others,
     settings,
     nowMs,
     signal: context.req.raw.signal,
@@ -221,6 +225,7 @@ async function addTested(
     bank,
     examined,
     content,
+    others,
     settings,
     ...words,
     principal,
@@ -249,10 +254,11 @@ async function addTested(
   }
 }
 
-function signalOf(name: string, text: string): NewSignal {
-  const type = typeNamed(name) ?? refuse(400, `No such signal type ${quoted(name)}`)
+function signalOf(name: string, text: string, others: OtherTypes): NewSignal {
+  const type =
+    typeNamed(hmaTypesWith(others), name) ?? refuse(400, `No such signal type ${quoted(name)}`)
   const value = readValue(type, text) ?? refuse(400, `Invalid ${name} signal: ${valueRule(text)}`)
-  return parseSignal({ type: type.ours, value })
+  return parseSignal({ type: type.ours, value }, others)
 }
 
 function valueRule(text: string): string {

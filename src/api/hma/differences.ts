@@ -106,7 +106,7 @@ export const differences = {
     hma: 'answers 308 with the other path',
   },
   'more-types': {
-    ours: 'The signal types `sha256`, `video_sha256`, `md5`, `sha1` and `clip` can be named wherever a type is; lists and defaults show only those that HMA has.',
+    ours: 'The signal types `sha256`, `video_sha256`, `md5`, `sha1` and `clip` can be named wherever a type is; lists and defaults show only those that HMA has, and those of configured plug-ins.',
     hma: 'has `pdq` and `video_md5` unless configured otherwise',
   },
   'keys-or-networks': {

@@ -1,8 +1,12 @@
 // How far the index is, in the two ways HMA tells it.
 import { ask } from '../../db/client.ts'
+import type { AnySignalType } from '../../domain/blob.ts'
+import { isOfOther } from '../../domain/other-type.ts'
+import type { IndexStatus } from '../../domain/signal-batch.ts'
 import type { Parts } from '../../service.ts'
 import { quoted, refuse } from './answers.ts'
-import { standardTypes, typeNamed } from './signal-names.ts'
+import { hmaTypesWith, typeNamed } from './signal-names.ts'
+import type { HmaType } from './signal-names.ts'
 
 /** As HMA counts it: a lookup at the banks that is older than this makes the process unready. */
 export const staleAfterMs = 65_000
@@ -18,8 +22,8 @@ export function readiness({ bankBook, clock }: Pick<Parts, 'bankBook' | 'clock'>
 export async function indexStatus(parts: Parts, only: string | undefined) {
   const { index, generation } = parts.bankBook.status()
   const builtTo = await changedAt(parts, generation)
-  return entriesFor(only, ({ ours }) => {
-    const size = index?.signals[ours] ?? 0
+  return entriesFor(parts, only, ({ ours }) => {
+    const size = sizeOf(index, ours)
     return { present: size > 0, built_to: size > 0 ? builtTo : -1, size }
   })
 }
@@ -35,9 +39,9 @@ export async function indexBacklog(parts: Parts, only: string | undefined) {
           where c.generation = max(s.added_generation)) as newest
       from bank_signal s where s.state = 'live' group by s.type`,
   )
-  return entriesFor(only, ({ ours }) => {
+  return entriesFor(parts, only, ({ ours }) => {
     const row = rows.find(({ type }) => type === ours)
-    const size = index?.signals[ours] ?? 0
+    const size = sizeOf(index, ours)
     return {
       db_size: row?.signals ?? 0,
       index_size: size,
@@ -48,14 +52,20 @@ export async function indexBacklog(parts: Parts, only: string | undefined) {
   })
 }
 
+function sizeOf(index: IndexStatus | undefined, type: AnySignalType): number {
+  return (isOfOther(type) ? index?.others[type] : index?.signals[type]) ?? 0
+}
+
 function entriesFor<T>(
+  { others }: Pick<Parts, 'others'>,
   only: string | undefined,
-  entry: (type: (typeof standardTypes)[number]) => T,
+  entry: (type: HmaType) => T,
 ): Record<string, T> {
+  const known = hmaTypesWith(others)
   const types =
     only === undefined
-      ? standardTypes
-      : [typeNamed(only) ?? refuse(400, `No such SignalType ${quoted(only)}`)]
+      ? known.filter(({ standard }) => standard)
+      : [typeNamed(known, only) ?? refuse(400, `No such SignalType ${quoted(only)}`)]
   return Object.fromEntries(types.map((type) => [type.name, entry(type)]))
 }
 

@@ -3,7 +3,9 @@
 // Promises: nothing farther than HMA's own distance or the bank's, whichever is nearer; what a bank of harmless pictures sets
 // aside does not count; a bank's own signal is never part of an answer (promise 8).
 import type { Bank, Match } from '../../domain/bank.ts'
-import type { Hex, Signals, SignalType } from '../../domain/blob.ts'
+import type { AnySignalType, Hex, Signals } from '../../domain/blob.ts'
+import { isOfOther } from '../../domain/other-type.ts'
+import type { OtherTypes } from '../../domain/other-type.ts'
 import { gate, isNegative } from '../../domain/gate.ts'
 import { RetryableError } from '../../domain/errors.ts'
 import type { Parts } from '../../service.ts'
@@ -15,7 +17,7 @@ export const pdqDistanceMax = 31
 export type Found = { bank: Bank; content: number; distance: number }
 
 export type Lookup = (
-  type: SignalType,
+  type: AnySignalType,
   value: Hex,
   filter: {
     /** Names; undefined: all banks. */
@@ -26,9 +28,13 @@ export type Lookup = (
 ) => Promise<Found[]>
 
 /** Each content once, by its nearest signal; by bank, then content. */
-export function createLookup({ matcher, bankBook }: Pick<Parts, 'matcher' | 'bankBook'>): Lookup {
+export function createLookup({
+  matcher,
+  bankBook,
+  others,
+}: Pick<Parts, 'matcher' | 'bankBook' | 'others'>): Lookup {
   return async (type, value, { banks: names, coinflip }) => {
-    const matches = await matchNow(matcher, signalsOf(type, value))
+    const matches = await matchNow(matcher, signalsOf(type, value, others))
     const banks = bankBook.banks()
     const { counted } = gate(
       // A change between the lookup and here may have brought or taken a bank.
@@ -51,7 +57,11 @@ export function createLookup({ matcher, bankBook }: Pick<Parts, 'matcher' | 'ban
 
 const noDigest = ''
 
-function signalsOf(type: SignalType, value: Hex): Signals {
+function signalsOf(type: AnySignalType, value: Hex, others: OtherTypes): Signals {
+  if (isOfOther(type)) {
+    const { version = '' } = others.get(type) ?? {}
+    return { sha256: noDigest, others: [{ type, version, value }] }
+  }
   if (type === 'pdq') return { sha256: noDigest, pdq: { hash: value, quality: 100 } }
   return { sha256: noDigest, [type]: value }
 }

@@ -13,7 +13,13 @@ import { compareAll } from './compare.ts'
 import { indexStatus } from './index-status.ts'
 import { pythonRandom } from './python-random.ts'
 import type { HmaContext, HmaRoute } from './route.ts'
-import { distanceText, invalidSentence, readValue, typeNamed } from './signal-names.ts'
+import {
+  distanceText,
+  hmaTypesWith,
+  invalidSentence,
+  readValue,
+  typeNamed,
+} from './signal-names.ts'
 import type { HmaType } from './signal-names.ts'
 import type { TypeSwitch } from './type-switch.ts'
 
@@ -30,8 +36,9 @@ type MatchingGiven = {
 export function matchingRoutes(given: MatchingGiven): HmaRoute[] {
   const { parts, bodies } = given
   const near = createLookup(parts)
+  const known = hmaTypesWith(parts.others)
   const lookup: LookupByName = async (name, signal, filter) =>
-    lookupOne(near, await enabledType(given.types, name), signal, filter)
+    lookupOne(near, await enabledType(given, name), signal, filter)
   return [
     ...lookupRoutes(given, lookup),
     {
@@ -49,7 +56,7 @@ export function matchingRoutes(given: MatchingGiven): HmaRoute[] {
       rule: '/m/compare',
       about: 'Compare pairs of hashes with each other',
       body: 'json',
-      answer: async (context) => context.json(compareAll(await readJson(context, bodies))),
+      answer: async (context) => context.json(compareAll(known, await readJson(context, bodies))),
     },
   ]
 }
@@ -89,7 +96,7 @@ function lookupRoutes(given: MatchingGiven, lookup: LookupByName): HmaRoute[] {
         if (query['url'] !== undefined) {
           if (!maySeeFiles) refuse(403, missingHasher)
           const only = query['signal_type']
-          if (only !== undefined) await enabledType(given.types, only)
+          if (only !== undefined) await enabledType(given, only)
           const hashes = await media.fromUrl(context, query)
           const found = await lookupAll(lookup, hashes, draw)
           return context.json(only === undefined ? found : (found[only] ?? {}))
@@ -217,8 +224,9 @@ function byBank(hits: Hit[]): Record<string, Hit['match'][]> {
   return banks
 }
 
-async function enabledType(types: TypeSwitch, name: string): Promise<HmaType> {
-  const type = typeNamed(name) ?? refuse(400, `No such SignalType ${quoted(name)}`)
+async function enabledType({ parts, types }: MatchingGiven, name: string): Promise<HmaType> {
+  const type =
+    typeNamed(hmaTypesWith(parts.others), name) ?? refuse(400, `No such SignalType ${quoted(name)}`)
   if ((await types.off()).has(name)) refuse(400, `SignalType ${quoted(name)} is not enabled`)
   return type
 }

@@ -4,20 +4,21 @@
 // with a sentence, what shows too little has the empty hash; so many wait for the decoder at most, the others come again.
 import type { Context } from 'hono'
 import { pdqQualityMin } from '../../domain/blob.ts'
-import type { ContentReason } from '../../domain/blob.ts'
+import type { AnySignalType, ContentReason } from '../../domain/blob.ts'
+import { isOfOther } from '../../domain/other-type.ts'
 import type { FetchOutcome, HashOutcome } from '../../domain/ports.ts'
 import type { Parts } from '../../service.ts'
 import { createTurns } from '../turns.ts'
-import { HmaRefusal, quoted, refuse } from './answers.ts'
+import { HmaRefusal, quoted, refuse, refuseForNow } from './answers.ts'
 import { bodyLimits, parseForm } from './body.ts'
 import type { BodyReader } from './body.ts'
-import { contentTypes, typesFor } from './signal-names.ts'
+import { contentTypes, hmaTypesWith, typesFor } from './signal-names.ts'
 import type { ContentType } from './signal-names.ts'
 import type { TypeSwitch } from './type-switch.ts'
 
 export const mediaLimits = { waitingMax: 64, fetchingMax: 32, urlCharsMax: 4096 } as const
 
-/** HMA's signal name -> hex; '' where the picture shows too little. */
+/** HMA's signal name -> hex; '' where the picture shows too little, and no entry where a plug-in has no value for it. */
 export type Hashes = Record<string, string>
 
 export type Media = {
@@ -34,11 +35,12 @@ export function createMedia({
   bodies,
   types: switches,
 }: {
-  parts: Pick<Parts, 'hasher' | 'fetcher' | 'config'>
+  parts: Pick<Parts, 'hasher' | 'fetcher' | 'config' | 'others'>
   bodies: BodyReader
   types: TypeSwitch
 }): Media {
   const { hasher, fetcher, config } = parts
+  const known = hmaTypesWith(parts.others)
   const { fetchingMax, waitingMax } = mediaLimits
   const hashing = createTurns({ slots: config.decoderSlots * 2, waitingMax })
   const fetching = createTurns({ slots: fetchingMax, waitingMax })
@@ -49,9 +51,14 @@ export function createMedia({
     signal: AbortSignal,
   ): Promise<Hashes> => {
     const { content, ...input } = file
-    const wanted = typesFor(content, types, await switches.off())
+    const wanted = typesFor(known, content, types, await switches.off())
     const outcome = await hashing(() => hasher.hash({ ...input, signal }))
-    return Object.fromEntries(wanted.map(({ name, ours }) => [name, valueOf(outcome, ours)]))
+    return Object.fromEntries(
+      wanted.flatMap(({ name, ours }) => {
+        const value = valueOf(outcome, ours)
+        return value === undefined ? [] : [[name, value]]
+      }),
+    )
   }
 
   return {
@@ -63,7 +70,7 @@ export function createMedia({
       const { signal } = context.req.raw
       // Checked before anything is fetched.
       if (query['types'] !== undefined)
-        typesFor(named ?? 'photo', query['types'], await switches.off())
+        typesFor(known, named ?? 'photo', query['types'], await switches.off())
       return fetching(async () => {
         const { bytes, contentType = '' } = bytesOf(await fetcher.fetchUrl({ url, signal }))
         const content = named ?? declared(contentType)
@@ -119,10 +126,17 @@ function bytesOf(outcome: FetchOutcome): { bytes: Uint8Array; contentType?: stri
 
 /** Digests are always there; a hash of what is to be seen needs a picture that can be decoded. */
 function valueOf(
-  { signals, unscannable }: HashOutcome,
-  type: 'pdq' | 'clip' | 'sha256' | 'md5' | 'sha1',
-): string {
+  { signals, unscannable, failedPlugins = [] }: HashOutcome,
+  type: AnySignalType,
+): string | undefined {
   if (unscannable === 'empty') refuse(400, unreadable.empty)
+  if (isOfOther(type)) {
+    // Without an answer nothing would match, and read as nothing found.
+    const failed = failedPlugins.find(({ name }) => name === type)
+    if (failed?.isOfTheMoment === true) refuseForNow(`plug-in ${type} gives no answer now`)
+    if (failed !== undefined) refuse(400, `plug-in ${type} does not take this file`)
+    return signals.others?.find((one) => one.type === type)?.value
+  }
   if (type === 'clip') return ''
   if (type !== 'pdq') return signals[type] ?? ''
   if (signals.pdq === undefined) return refuse(400, unreadable[unscannable ?? 'unsupported-format'])

@@ -1,6 +1,8 @@
 // HMA's names of signal types, what each is to us, and how HMA writes values and distances of it. Pure.
-import type { Hex, SignalType } from '../../domain/blob.ts'
+import type { AnySignalType, Hex, SignalType } from '../../domain/blob.ts'
 import { signalDigits } from '../../domain/blob.ts'
+import type { OtherRule, OtherTypes } from '../../domain/other-type.ts'
+import { isExact } from '../../domain/signal-kind.ts'
 import { refuse, quoted } from './answers.ts'
 
 export type ContentType = 'photo' | 'video'
@@ -8,14 +10,19 @@ export const contentTypes = ['photo', 'video'] as const satisfies ContentType[]
 
 export type HmaType = {
   name: string
-  ours: SignalType
+  ours: AnySignalType
+  /** Of a value. */
+  digits: number
   /** Whose files it is a hash of. */
   of: readonly ContentType[]
-  /** HMA has it without being configured. The others are there for whoever names them. */
+  /** HMA has it without being configured, or the operator configured it. The others are there for whoever names them. */
   standard: boolean
+  /** Where it is a plug-in's. */
+  rule?: OtherRule
 }
 
-export const hmaTypes: readonly HmaType[] = [
+type OurType = Omit<HmaType, 'digits' | 'ours'> & { ours: SignalType }
+const ourTypes: readonly OurType[] = [
   { name: 'pdq', ours: 'pdq', of: ['photo'], standard: true },
   { name: 'video_md5', ours: 'md5', of: ['video'], standard: true },
   { name: 'video_sha256', ours: 'sha256', of: ['video'], standard: false },
@@ -25,32 +32,46 @@ export const hmaTypes: readonly HmaType[] = [
   { name: 'clip', ours: 'clip', of: [], standard: false },
 ]
 
-export const standardTypes = hmaTypes.filter(({ standard }) => standard)
+/** All that can be named here: ours under HMA's names, and those of plug-ins under their own, as extensions of HMA's have them. */
+export function hmaTypesWith(others: OtherTypes): readonly HmaType[] {
+  return [
+    ...ourTypes.map((type) => ({ ...type, digits: signalDigits[type.ours] })),
+    ...[...others.values()].map((rule) => ({
+      ...{ name: rule.type, ours: rule.type, digits: rule.digits, standard: true, rule },
+      of: contentTypes.filter((content) => rule.media.includes(mediaOf[content])),
+    })),
+  ]
+}
 
-export function typeNamed(name: string): HmaType | undefined {
-  return hmaTypes.find((type) => type.name === name)
+const mediaOf = { photo: 'image', video: 'video' } as const
+
+export function typeNamed(types: readonly HmaType[], name: string): HmaType | undefined {
+  return types.find((type) => type.name === name)
 }
 
 /** How a stored signal of ours is named on this interface; the plain names where HMA has no other. */
-export function nameOf(ours: SignalType): string {
-  return hmaTypes.find((type) => type.ours === ours)?.name ?? ours
+export function nameOf(ours: AnySignalType): string {
+  return ourTypes.find((type) => type.ours === ours)?.name ?? ours
 }
 
 /** `types` of a request: a comma list; without one what HMA has for that kind of file. */
 export function typesFor(
+  known: readonly HmaType[],
   content: ContentType,
   types: string | undefined,
   off: ReadonlySet<string>,
 ): HmaType[] {
   if (types === undefined)
-    return standardTypes.filter(({ name, of }) => of.includes(content) && !off.has(name))
+    return known.filter(
+      ({ name, of, standard }) => standard && of.includes(content) && !off.has(name),
+    )
   const names = types.split(',').map((name) => name.trim())
-  const given = names.filter((name) => name !== '').slice(0, hmaTypes.length + 1)
+  const given = names.filter((name) => name !== '').slice(0, known.length + 1)
   if (given.length === 0) refuse(400, 'empty signal type selection')
   return given
     .map(
       (name) =>
-        (off.has(name) ? undefined : typeNamed(name)) ??
+        (off.has(name) ? undefined : typeNamed(known, name)) ??
         refuse(400, `signal type ${quoted(name)} doesn't exist or is disabled`),
     )
     .filter((type) => type.of.includes(content))
@@ -62,7 +83,7 @@ export function typesFor(
  */
 export function readValue(type: HmaType, text: string): Hex | undefined {
   const value = type.ours === 'pdq' ? text : text.trim().toLowerCase()
-  return value.length === signalDigits[type.ours] && /^[0-9a-f]+$/.test(value) ? value : undefined
+  return value.length === type.digits && /^[0-9a-f]+$/.test(value) ? value : undefined
 }
 
 export function invalidSentence(type: HmaType): string {
@@ -70,6 +91,6 @@ export function invalidSentence(type: HmaType): string {
 }
 
 /** A text: bits for what looks alike, a dash for what is equal. */
-export function distanceText(type: SignalType, distance: number): string {
-  return type === 'pdq' || type === 'clip' ? String(distance) : '-'
+export function distanceText(type: AnySignalType, distance: number): string {
+  return isExact(type) ? '-' : String(distance)
 }

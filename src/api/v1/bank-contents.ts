@@ -11,7 +11,7 @@ import { bankNamed, parseSignal, removeContent, setContent } from '../../banks/b
 import { checkMetadata, parseNote } from '../../banks/content-words.ts'
 import type { NewSignal } from '../../banks/new-signal.ts'
 import { signalsOfHash } from '../../banks/signals-of-hash.ts'
-import { signalTypes } from '../../domain/blob.ts'
+import type { OtherTypes } from '../../domain/other-type.ts'
 import { problem } from '../../http/problem.ts'
 import { admit, examine } from '../../roles/admit.ts'
 import type { Admitted } from '../../roles/admit.ts'
@@ -36,6 +36,7 @@ import {
   time,
 } from './declare.ts'
 import { hashLimits } from './hash.ts'
+import { typeSchema } from './match-schema.ts'
 import { refusals } from './problem-schema.ts'
 import { refuseForNow } from './refuse.ts'
 
@@ -58,7 +59,7 @@ const contentSchema = z
     matchedBlobs: z.int(),
     signals: z.array(
       z.object({
-        type: z.enum(signalTypes),
+        type: z.string().openapi({ description: 'Ours, or the name of a plug-in.' }),
         quality: z.int().optional(),
         value: z.string().optional(),
       }),
@@ -124,7 +125,7 @@ const add = (parts: BankParts) =>
               signals: z
                 .array(
                   z.strictObject({
-                    type: z.enum(signalTypes),
+                    type: typeSchema(parts.others),
                     value: z.string().max(256),
                     quality: z.int().min(0).max(100).optional(),
                   }),
@@ -228,7 +229,7 @@ export function addBankContents(app: ApiApp, parts: BankParts): void {
         'Send application/json with signals, or the file as application/octet-stream.',
       )
     const given: Given = isJson
-      ? givenSignals(context.req.valid('json') as never)
+      ? givenSignals(context.req.valid('json') as never, parts.others)
       : {
           ...(await hashedFile(parts, await context.req.arrayBuffer(), context.req.raw.signal)),
           note: query.note,
@@ -302,10 +303,10 @@ type Given = {
   leftOut?: string | undefined
 }
 
-function givenSignals(said: Given): Given {
+function givenSignals(said: Given, others: OtherTypes): Given {
   return {
     ...said,
-    signals: said.signals.map(parseSignal),
+    signals: said.signals.map((signal) => parseSignal(signal, others)),
     ...(said.metadata && { metadata: checkMetadata(said.metadata) }),
   }
 }
@@ -322,17 +323,18 @@ async function hashedFile(
 }
 
 async function bring(
-  { db, clock, config }: BankParts,
-  { name, given, principal }: { name: string; given: Given; principal: number },
+  { db, clock, config, others }: BankParts,
+  { name, given: said, principal }: { name: string; given: Given; principal: number },
 ): Promise<Admitted> {
-  const { note, metadata, accounts, signals } = given
+  const { note, metadata, accounts, signals } = said
   const bank = await bankNamed(db, name)
   const settings = config
-  const examined = await examine({ db, bank, contents: [signals], settings, nowMs: clock() })
+  const given = { db, bank, others, settings }
+  const examined = await examine({ ...given, contents: [signals], nowMs: clock() })
   const [content] = examined.contents
   if (content === undefined) throw new TypeError('one content was examined')
   return admit({
-    ...{ db, bank, examined, content, settings, metadata, principal },
+    ...{ ...given, examined, content, metadata, principal },
     note: note === undefined ? undefined : parseNote(note),
     typedAccounts: accounts,
     nowMs: clock(),

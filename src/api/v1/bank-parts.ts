@@ -4,6 +4,7 @@ import type { Config } from '../../config.ts'
 import type { Database } from '../../db/client.ts'
 import type { Bank } from '../../domain/bank.ts'
 import { bankNameCharsMax } from '../../domain/bank.ts'
+import type { OtherTypes } from '../../domain/other-type.ts'
 import type { Clock, Hasher } from '../../domain/ports.ts'
 import type { Turns } from '../turns.ts'
 import { orRefuse, Refusal, text } from './declare.ts'
@@ -13,6 +14,7 @@ export type BankParts = {
   clock: Clock
   config: Config
   hasher: Hasher
+  others: OtherTypes
   turns: Turns
 }
 

@@ -7,8 +7,8 @@ import { accountOf, caseHead } from '../../cases/case-file.ts'
 import { caseCids } from '../../cases/explain-blob.ts'
 import type { Config } from '../../config.ts'
 import type { Database } from '../../db/client.ts'
+import type { OtherTypes } from '../../domain/other-type.ts'
 import { bankNameCharsMax } from '../../domain/bank.ts'
-import { signalTypes } from '../../domain/blob.ts'
 import type { Hex } from '../../domain/blob.ts'
 import type { Clock } from '../../domain/ports.ts'
 import { comparableOf, distancesOf, thresholdsFor } from '../../roles/compare-pair.ts'
@@ -26,12 +26,14 @@ import type { ApiApp } from './app.ts'
 import { cidPattern, didPattern, digestOfCid } from './blob-names.ts'
 import { blobStateSchema } from './blobs.ts'
 import { body, cursor, number, orRefuse, pageQuery, Refusal, text } from './declare.ts'
+import { typeSchema } from './match-schema.ts'
 import { refusals } from './problem-schema.ts'
 
 export type ExplainParts = {
   db: Database
   clock: Clock
   config: Config
+  others: OtherTypes
   view: BlobView
   turns: Turns
 }
@@ -108,34 +110,35 @@ const caseRoute = createRoute({
   },
 })
 
-const pairRoute = createRoute({
-  method: 'get',
-  path: '/explain/pair',
-  tags: ['Explain'],
-  summary: 'How far two signals or blobs are apart, and for which banks that is near enough',
-  middleware: [needs('case:read'), needs('bank:read'), needs('match:distance')] as const,
-  request: {
-    query: z.object({
-      a: text.max(256).openapi({ description: 'A signal in hex or a blob CID, as it is seen.' }),
-      b: text.max(256).openapi({ description: 'The same, as it is banked.' }),
-      type: z.enum(signalTypes).optional(),
-      bank: text.max(bankNameCharsMax).optional(),
-    }),
-  },
-  responses: {
-    200: body(
-      'Each type that both have.',
-      z.object({
-        distances: z.array(any),
-        thresholds: z.array(any).openapi({ description: 'Of each bank.' }),
+const pairRoute = (others: OtherTypes) =>
+  createRoute({
+    method: 'get',
+    path: '/explain/pair',
+    tags: ['Explain'],
+    summary: 'How far two signals or blobs are apart, and for which banks that is near enough',
+    middleware: [needs('case:read'), needs('bank:read'), needs('match:distance')] as const,
+    request: {
+      query: z.object({
+        a: text.max(256).openapi({ description: 'A signal in hex or a blob CID, as it is seen.' }),
+        b: text.max(256).openapi({ description: 'The same, as it is banked.' }),
+        type: typeSchema(others).optional(),
+        bank: text.max(bankNameCharsMax).optional(),
       }),
-    ),
-    ...refusals(404, 422, 503),
-  },
-})
+    },
+    responses: {
+      200: body(
+        'Each type that both have.',
+        z.object({
+          distances: z.array(any),
+          thresholds: z.array(any).openapi({ description: 'Of each bank.' }),
+        }),
+      ),
+      ...refusals(404, 422, 503),
+    },
+  })
 
 export function addExplain(app: ApiApp, parts: ExplainParts): void {
-  const { db, clock, config } = parts
+  const { db, clock, config, others } = parts
   app.openapi(contentRoute, async (context) => {
     const { id: content } = context.req.valid('param')
     await orRefuse(404, 'no-such-content', contentFacts(db, content))
@@ -164,14 +167,18 @@ export function addExplain(app: ApiApp, parts: ExplainParts): void {
     const next = read.length > limit ? { cursor: String(offset + limit) } : {}
     return context.json({ blobs, ...next } as never, 200)
   })
-  app.openapi(pairRoute, async (context) => {
+  app.openapi(pairRoute(others), async (context) => {
     const { a, b, type, bank } = context.req.valid('query')
     const banks =
       bank === undefined
         ? await listBanks(db)
         : [await orRefuse(404, 'no-such-bank', bankNamed(db, bank))]
-    const distances = distancesOf(await comparableOf(db, a, type), await comparableOf(db, b, type))
-    const thresholds = distances.flatMap((one) => thresholdsFor(one, banks))
+    const known = { type, others }
+    const distances = distancesOf(
+      await comparableOf(db, a, known),
+      await comparableOf(db, b, known),
+    )
+    const thresholds = distances.flatMap((one) => thresholdsFor(one, banks, others))
     // Without the hashes themselves.
     const shown = distances.map(({ type, distance, variant }) => ({
       ...{ type, distance },
@@ -206,12 +213,12 @@ async function explain(
 }
 
 async function tell(
-  { db, clock, config }: ExplainParts,
+  { db, clock, config, others }: ExplainParts,
   stories: readonly BlobStory[],
   principal: number,
 ): Promise<object[]> {
   const nowMs = clock()
-  const now = await matchNow({ db, blobs: stories.map(signalsOfStory), nowMs })
+  const now = await matchNow({ db, blobs: stories.map(signalsOfStory), others, nowMs })
   const restricted = [
     ...stories
       .flatMap(({ matches }) => matches)

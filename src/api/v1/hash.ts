@@ -35,14 +35,14 @@ export const hashLimits = {
 } as const
 
 const hashSchema = z.object({
-  algorithm: z.enum(['pdq', 'sha256', 'md5', 'sha1']),
+  algorithm: z.string().openapi({ description: 'pdq, sha256, md5, sha1, or a plug-in.' }),
   hash_value: z.string().openapi({ description: 'Lowercase hexadecimal.' }),
   quality: z
     .int()
     .min(0)
     .max(100)
     .optional()
-    .openapi({ description: `PDQ's own; under ${pdqQualityMin} the hash is not compared.` }),
+    .openapi({ description: `PDQ's under ${pdqQualityMin}: the hash is not compared.` }),
 })
 
 const hashedSchema = z
@@ -52,9 +52,12 @@ const hashedSchema = z
     format: z.string(),
     bytes: z.int(),
     cid: z.string().openapi({ description: 'The blob CID of these bytes.' }),
-    unscannable: z.enum(contentReasons).optional().openapi({
-      description: 'Why not all that this kind of media requires was computed. Not clear.',
-    }),
+    unscannable: z
+      .enum([...contentReasons, 'plugin-failed'])
+      .optional()
+      .openapi({
+        description: 'Why not all that this kind of media requires was computed. Not clear.',
+      }),
   })
   .openapi('Hashed')
 
@@ -172,23 +175,29 @@ export function addHashRoutes(app: ApiApp, { parts }: ApiParts): void {
 }
 
 function hashed(
-  { media, format, signals, unscannable }: HashOutcome,
+  { media, format, signals, unscannable, failedPlugins }: HashOutcome,
   bytes: number,
 ): z.infer<typeof hashedSchema> {
-  const { pdq, sha256, md5, sha1 } = signals
+  const { pdq, sha256, md5, sha1, others = [] } = signals
+  const why = unscannable ?? (failedPlugins === undefined ? undefined : 'plugin-failed')
   return {
     hashes: [
       ...(pdq === undefined
         ? []
-        : [{ algorithm: 'pdq' as const, hash_value: pdq.hash, quality: pdq.quality }]),
+        : [{ algorithm: 'pdq', hash_value: pdq.hash, quality: pdq.quality }]),
       { algorithm: 'sha256', hash_value: sha256 },
-      ...(md5 === undefined ? [] : [{ algorithm: 'md5' as const, hash_value: md5 }]),
-      ...(sha1 === undefined ? [] : [{ algorithm: 'sha1' as const, hash_value: sha1 }]),
+      ...(md5 === undefined ? [] : [{ algorithm: 'md5', hash_value: md5 }]),
+      ...(sha1 === undefined ? [] : [{ algorithm: 'sha1', hash_value: sha1 }]),
+      ...others.flatMap(({ type, value, quality }) =>
+        value === undefined
+          ? []
+          : [{ algorithm: type, hash_value: value, ...(quality !== undefined && { quality }) }],
+      ),
     ],
     media,
     format,
     bytes,
     cid: blobCidOf(sha256),
-    ...(unscannable !== undefined && { unscannable }),
+    ...(why !== undefined && { unscannable: why }),
   }
 }

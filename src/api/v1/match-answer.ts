@@ -1,6 +1,7 @@
 // Lookups of a caller: found, recorded as told, and made into answers.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Database } from '../../db/client.ts'
+import type { OtherTypes } from '../../domain/other-type.ts'
 import type { Clock, Matcher } from '../../domain/ports.ts'
 import { digestOfAsked, noteApiMatches } from '../../steps/api-matches.ts'
 import type { Access } from '../access.ts'
@@ -87,11 +88,14 @@ export async function answerItems(
   }))
 }
 
-export function parseItem(item: {
-  id?: string | number | undefined
-  hash_type?: unknown
-  hash_value?: unknown
-  quality?: unknown
-}): Item & { asked: Asked | Wrong } {
-  return { ...(item.id !== undefined && { id: item.id }), asked: parseAsked(item) }
+export function parseItem(
+  item: {
+    id?: string | number | undefined
+    hash_type?: unknown
+    hash_value?: unknown
+    quality?: unknown
+  },
+  others: OtherTypes,
+): Item & { asked: Asked | Wrong } {
+  return { ...(item.id !== undefined && { id: item.id }), asked: parseAsked(item, others) }
 }

@@ -4,15 +4,18 @@
 // keys with `match:distance`, a restricted bank's name only to keys with `bank:read` (docs/decisions/0052-api-requests.md).
 import type { Bank, Match } from '../../domain/bank.ts'
 import { pdqQualityMin, signalDigits, signalTypes } from '../../domain/blob.ts'
-import type { Hex, SignalType, Signals } from '../../domain/blob.ts'
+import type { AnySignalType, Hex, Signals } from '../../domain/blob.ts'
 import { gate } from '../../domain/gate.ts'
+import { isOfOther } from '../../domain/other-type.ts'
+import type { OtherTypes } from '../../domain/other-type.ts'
 import type { Matcher } from '../../domain/ports.ts'
 import { isExact } from '../../domain/signal-kind.ts'
 import { UsageError } from '../../domain/errors.ts'
 import { may } from '../access.ts'
 import type { Access } from '../access.ts'
 
-export type Asked = { type: SignalType; value: Hex; quality?: number }
+/** `version`: of the plug-in, where the type is one's. */
+export type Asked = { type: AnySignalType; value: Hex; quality?: number; version?: string }
 
 export type AskedWrong = 'hash-type' | 'hash-value' | 'quality'
 
@@ -26,12 +29,13 @@ export type AskFrame = {
   showsRestricted: boolean
 }
 
-export type FoundMatch = Match & { bank: Bank }
+/** `bits`: of a value of its type. */
+export type FoundMatch = Match & { bank: Bank; bits: number }
 
 export type ToldAs = {
   match_id: string
   bank_name: string
-  hash_type: SignalType
+  hash_type: AnySignalType
   content?: number
   distance?: number
   similarity?: number
@@ -42,19 +46,29 @@ export const unnamedBank = 'restricted'
 
 const hexPattern = /^[0-9a-f]+$/i
 
-export function parseAsked(input: {
-  hash_type?: unknown
-  hash_value?: unknown
-  quality?: unknown
-}): Asked | AskedWrong {
-  const type = signalTypes.find((one) => one === input.hash_type)
-  if (type === undefined) return 'hash-type'
+export function parseAsked(
+  input: { hash_type?: unknown; hash_value?: unknown; quality?: unknown },
+  others: OtherTypes,
+): Asked | AskedWrong {
+  const known = typeNamed(input.hash_type, others)
+  if (known === undefined) return 'hash-type'
+  const { digits, ...type } = known
   const { hash_value: value, quality } = input
-  if (typeof value !== 'string' || value.length !== signalDigits[type] || !hexPattern.test(value))
+  if (typeof value !== 'string' || value.length !== digits || !hexPattern.test(value))
     return 'hash-value'
-  if (quality === undefined) return { type, value: value.toLowerCase() }
+  if (quality === undefined) return { ...type, value: value.toLowerCase() }
   if (typeof quality !== 'number' || !(quality >= 0 && quality <= 100)) return 'quality'
-  return { type, value: value.toLowerCase(), quality }
+  return { ...type, value: value.toLowerCase(), quality }
+}
+
+function typeNamed(
+  name: unknown,
+  others: OtherTypes,
+): { type: AnySignalType; digits: number; version?: string } | undefined {
+  const ours = signalTypes.find((one) => one === name)
+  if (ours !== undefined) return { type: ours, digits: signalDigits[ours] }
+  const rule = typeof name === 'string' ? others.get(name) : undefined
+  return rule && { type: rule.type, digits: rule.digits, version: rule.version }
 }
 
 /** Throws UsageError when a bank is not there, or not there for this caller: the two are not told apart. */
@@ -99,7 +113,8 @@ function countedOf(asked: Asked, matches: readonly Match[], frame: AskFrame): Fo
   // Which share of blobs a bank looks at depends on the blob's own digest, which only a sha256 tells.
   const seen = asked.type === 'sha256' ? banks : inFull(banks)
   // The threshold comes last: a harmless picture counts at its own bank's distance, whatever the caller asks for.
-  const distanceMax = thresholdDistance(asked.type, frame.threshold)
+  const bits = asked.value.length * 4
+  const distanceMax = thresholdDistance(asked.type, bits, frame.threshold)
   const nearest = new Map<number, FoundMatch>()
   for (const match of gate(known, seen, asked.value).counted) {
     const bank = banks.get(match.bankId)
@@ -107,7 +122,7 @@ function countedOf(asked: Asked, matches: readonly Match[], frame: AskFrame): Fo
     if (match.distance > distanceMax) continue
     const best = nearest.get(match.contentId)
     if (best === undefined || match.distance < best.distance)
-      nearest.set(match.contentId, { ...match, bank })
+      nearest.set(match.contentId, { ...match, bank, bits })
   }
   const found = [...nearest.values()]
   // Without distances their order may not tell them either.
@@ -115,9 +130,13 @@ function countedOf(asked: Asked, matches: readonly Match[], frame: AskFrame): Fo
 }
 
 /** A threshold t of the integration guide: at most floor((1 - t) * bits) apart. Exact types ignore it. */
-export function thresholdDistance(type: SignalType, threshold: number | undefined): number {
+function thresholdDistance(
+  type: AnySignalType,
+  bits: number,
+  threshold: number | undefined,
+): number {
   if (threshold === undefined || isExact(type)) return Infinity
-  return Math.floor((1 - threshold) * bitsOf(type))
+  return Math.floor((1 - threshold) * bits)
 }
 
 export function toldAs(match: FoundMatch, id: string, frame: AskFrame): ToldAs {
@@ -129,17 +148,14 @@ export function toldAs(match: FoundMatch, id: string, frame: AskFrame): ToldAs {
     ...(isNamed && { content: match.contentId }),
     ...(frame.showsDistance && {
       distance: match.distance,
-      similarity: 1 - match.distance / bitsOf(match.type),
+      similarity: 1 - match.distance / match.bits,
     }),
   }
 }
 
-function bitsOf(type: SignalType): number {
-  return signalDigits[type] * 4
-}
-
 /** `sha256` is empty where it is not known: no bank signal is the empty text. */
-function signalsOf({ type, value, quality = 100 }: Asked): Signals {
+function signalsOf({ type, value, quality = 100, version = '' }: Asked): Signals {
+  if (isOfOther(type)) return { sha256: '', others: [{ type, version, value }] }
   if (type === 'sha256') return { sha256: value }
   if (type !== 'pdq') return { sha256: '', [type]: value }
   return quality < pdqQualityMin ? { sha256: '' } : { sha256: '', pdq: { hash: value, quality } }

@@ -1,6 +1,7 @@
 // What /match and its batches take and give.
 import { z } from '@hono/zod-openapi'
 import { signalTypes } from '../../domain/blob.ts'
+import type { OtherTypes } from '../../domain/other-type.ts'
 import { bankNameCharsMax } from '../../domain/bank.ts'
 
 export const matchLimits = {
@@ -15,21 +16,28 @@ export const matchLimits = {
   valueCharsMax: 128,
 } as const
 
-export const hashFields = {
-  hash_value: z.string().max(matchLimits.valueCharsMax).openapi({ description: 'Hexadecimal.' }),
-  hash_type: z.enum(signalTypes),
-  quality: z
-    .number()
-    .min(0)
-    .max(100)
-    .optional()
-    .openapi({ description: 'Of PDQ, as /hash gave it; under 50 nothing is compared.' }),
+/** Ours, and those of the plug-ins that this server has. */
+export function typeSchema(others: OtherTypes) {
+  return z.enum([...signalTypes, ...others.keys()])
+}
+
+export function hashFields(others: OtherTypes) {
+  return {
+    hash_value: z.string().max(matchLimits.valueCharsMax).openapi({ description: 'Hexadecimal.' }),
+    hash_type: typeSchema(others),
+    quality: z
+      .number()
+      .min(0)
+      .max(100)
+      .optional()
+      .openapi({ description: 'Of PDQ, as /hash gave it; under 50 nothing is compared.' }),
+  }
 }
 
 export const choiceFields = {
   threshold: z.number().min(0).max(1).optional().openapi({
     description:
-      'For pdq and clip: at most floor((1 - threshold) * bits) apart, and never farther than the bank allows. Exact types ignore it.',
+      'For pdq, clip and types of plug-ins: at most floor((1 - threshold) * bits) apart, and never farther than the bank, or the plug-in, allows. Exact types ignore it.',
   }),
   banks: z
     .array(z.string().max(bankNameCharsMax))
@@ -46,7 +54,7 @@ export const matchSchema = z
       description:
         'A restricted bank is named to keys with bank:read, to others it is `restricted`.',
     }),
-    hash_type: z.enum(signalTypes),
+    hash_type: z.string().openapi({ description: 'As it was asked.' }),
     content: z.int().optional().openapi({ description: 'Where the bank is named.' }),
     distance: z.int().optional().openapi({ description: 'Bits; for keys with match:distance.' }),
     similarity: z.number().min(0).max(1).optional(),

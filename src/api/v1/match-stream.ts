@@ -4,6 +4,7 @@
 // read is not answered, and what is not answered is not read. A line that cannot be understood costs only itself. Key and
 // banks are looked at anew every few hundred lines: a stream may last an hour.
 import { errorMessage, RetryableError } from '../../domain/errors.ts'
+import type { OtherTypes } from '../../domain/other-type.ts'
 import { answerItems, parseItem } from './match-answer.ts'
 import type { Answering, Caller, Item, ItemAnswer, Wrong } from './match-answer.ts'
 import type { Asked } from './match-asked.ts'
@@ -14,15 +15,15 @@ export const streamLimits = { lineCharsMax: 4_096, linesPerTurn: 512 } as const
 /** undefined: its key opens this no more, or a bank that it named is gone; the stream ends. */
 export type CallerNow = () => Promise<Caller | undefined>
 
-export function answerLines(
-  request: Request,
-  options: {
-    answering: Answering
-    callerNow: CallerNow
-    onEnd: () => void
-    onError: (error: unknown) => void
-  },
-): Response {
+type StreamOptions = {
+  answering: Answering
+  others: OtherTypes
+  callerNow: CallerNow
+  onEnd: () => void
+  onError: (error: unknown) => void
+}
+
+export function answerLines(request: Request, options: StreamOptions): Response {
   const answers = answersTo(request, options)
   const body = new ReadableStream<Uint8Array>(
     {
@@ -44,17 +45,7 @@ export function answerLines(
 
 async function* answersTo(
   { body, signal }: Request,
-  {
-    answering,
-    callerNow,
-    onEnd,
-    onError,
-  }: {
-    answering: Answering
-    callerNow: CallerNow
-    onEnd: () => void
-    onError: (error: unknown) => void
-  },
+  { answering, others, callerNow, onEnd, onError }: StreamOptions,
 ): AsyncGenerator<Uint8Array, void> {
   const answerNow = async (items: (Item & { asked: Asked | Wrong })[]) => {
     const caller = await callerNow()
@@ -62,7 +53,7 @@ async function* answersTo(
   }
   try {
     for await (const lines of linesOf(body ?? emptyBody())) {
-      const items = lines.map(parseLine)
+      const items = lines.map((line) => parseLine(line, others))
       const answered = await answerNow(items).catch((error: unknown) => {
         if (!(error instanceof RetryableError)) onError(error)
         return items.map(notNow)
@@ -87,7 +78,7 @@ function notNow({ id, asked }: Item & { asked: Asked | Wrong }): ItemAnswer {
   return { ...(id !== undefined && { id }), match_count: 0, matches: [], error }
 }
 
-function parseLine(line: string | undefined): Item & { asked: Asked | Wrong } {
+function parseLine(line: string | undefined, others: OtherTypes): Item & { asked: Asked | Wrong } {
   if (line === undefined) return { asked: 'too-long' }
   let value: unknown
   try {
@@ -97,9 +88,9 @@ function parseLine(line: string | undefined): Item & { asked: Asked | Wrong } {
   }
   if (typeof value !== 'object' || value === null) return { asked: 'not-json' }
   const { id, ...fields } = value as Record<string, unknown>
-  if (id === undefined || id === null) return parseItem(fields)
+  if (id === undefined || id === null) return parseItem(fields, others)
   if (!isId(id)) return { asked: 'id' }
-  return parseItem({ id, ...fields })
+  return parseItem({ id, ...fields }, others)
 }
 
 function isId(id: unknown): id is string | number {

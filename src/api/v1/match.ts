@@ -6,6 +6,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { UsageError } from '../../domain/errors.ts'
+import type { OtherTypes } from '../../domain/other-type.ts'
 import { may, needs } from '../access.ts'
 import type { Access } from '../access.ts'
 import type { ApiParts } from '../open-apis.ts'
@@ -32,25 +33,28 @@ import { refuse, refuseForNow } from './refuse.ts'
 const streamShares = { atOnce: 8, perCaller: 4, waitMs: 5_000 }
 const batchShares = { atOnce: 8, perCaller: 4, waitMs: 10_000 }
 
-const matchRoute = createRoute({
-  method: 'post',
-  path: '/match',
-  description: 'Compare one hash with the banks.',
-  middleware: [needs('match:read'), jsonBody(matchLimits.jsonBytesMax)],
-  request: {
-    body: {
-      required: true,
-      content: { 'application/json': { schema: z.object({ ...hashFields, ...choiceFields }) } },
+const matchRoute = (others: OtherTypes) =>
+  createRoute({
+    method: 'post',
+    path: '/match',
+    description: 'Compare one hash with the banks.',
+    middleware: [needs('match:read'), jsonBody(matchLimits.jsonBytesMax)],
+    request: {
+      body: {
+        required: true,
+        content: {
+          'application/json': { schema: z.object({ ...hashFields(others), ...choiceFields }) },
+        },
+      },
     },
-  },
-  responses: {
-    200: {
-      description: 'What matches and counts.',
-      content: { 'application/json': { schema: z.object(answerFields).openapi('Matches') } },
+    responses: {
+      200: {
+        description: 'What matches and counts.',
+        content: { 'application/json': { schema: z.object(answerFields).openapi('Matches') } },
+      },
+      ...refusals(400, 413, 422, 503),
     },
-    ...refusals(400, 413, 422, 503),
-  },
-})
+  })
 
 const streamChoices = z.object({
   threshold: z.coerce.number().min(0).max(1).optional(),
@@ -61,46 +65,47 @@ const streamChoices = z.object({
     .openapi({ description: 'Only these, with commas between.' }),
 })
 
-const batchRoute = createRoute({
-  method: 'post',
-  path: '/match/batch',
-  description:
-    'Compare many hashes. As JSON up to 20,000 at once; as a stream (application/x-ndjson) any number, one object a line, and one line back for each in its order. `threshold` and `banks` of a stream stand in the address.',
-  middleware: [needs('match:read')],
-  request: {
-    query: streamChoices,
-    body: {
-      content: {
-        'application/json': {
-          schema: z.object({
-            hashes: z
-              .array(z.object({ ...hashFields, id: idSchema.optional() }))
-              .max(matchLimits.batchItemsMax),
-            ...choiceFields,
-          }),
+const batchRoute = (others: OtherTypes) =>
+  createRoute({
+    method: 'post',
+    path: '/match/batch',
+    description:
+      'Compare many hashes. As JSON up to 20,000 at once; as a stream (application/x-ndjson) any number, one object a line, and one line back for each in its order. `threshold` and `banks` of a stream stand in the address.',
+    middleware: [needs('match:read')],
+    request: {
+      query: streamChoices,
+      body: {
+        content: {
+          'application/json': {
+            schema: z.object({
+              hashes: z
+                .array(z.object({ ...hashFields(others), id: idSchema.optional() }))
+                .max(matchLimits.batchItemsMax),
+              ...choiceFields,
+            }),
+          },
+          'application/x-ndjson': { schema: z.string() },
         },
-        'application/x-ndjson': { schema: z.string() },
       },
     },
-  },
-  responses: {
-    200: {
-      description: 'One answer for each, in order.',
-      content: {
-        'application/json': {
-          schema: z.object({ results: z.array(itemSchema) }).openapi('BatchAnswer'),
+    responses: {
+      200: {
+        description: 'One answer for each, in order.',
+        content: {
+          'application/json': {
+            schema: z.object({ results: z.array(itemSchema) }).openapi('BatchAnswer'),
+          },
+          'application/x-ndjson': { schema: z.string() },
         },
-        'application/x-ndjson': { schema: z.string() },
       },
+      ...refusals(400, 413, 415, 422, 503),
     },
-    ...refusals(400, 413, 415, 422, 503),
-  },
-})
+  })
 
 type Choice = { threshold?: number | undefined; banks?: readonly string[] | undefined }
 
 export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void {
-  const { bankBook } = parts
+  const { bankBook, others } = parts
   const answering = createAnswering(parts)
   const callerOf = (access: Access | undefined, asked: Choice): Caller | undefined => {
     if (access === undefined || !may(access, 'match:read')) return undefined
@@ -116,9 +121,9 @@ export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void 
   const batches = createShares(batchShares)
   const bounded = jsonBody(matchLimits.batchBytesMax)
 
-  app.openapi(matchRoute, async (context) => {
+  app.openapi(matchRoute(others), async (context) => {
     const body = context.req.valid('json')
-    const asked = parseAsked(body)
+    const asked = parseAsked(body, others)
     if (typeof asked === 'string')
       return refuse(context, 422, wrongSentences[asked], `invalid-${asked}`)
     const access = context.get('access')
@@ -146,7 +151,7 @@ export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void 
     }
     return refuse(context, 415, 'Send application/json or application/x-ndjson.')
   })
-  app.openapi(batchRoute, async (context) => {
+  app.openapi(batchRoute(others), async (context) => {
     const access = context.get('access')
     const told = matchLimits.toldInBatch
     if (typeOf(context) === 'application/x-ndjson') {
@@ -159,6 +164,7 @@ export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void 
         return refuseForNow(context, 'Too many streams are open. Ask again in a moment.')
       return answerLines(raw, {
         answering,
+        others,
         callerNow: async () => callerOf(await context.get('accessNow')(), asked),
         onEnd: give,
         onError: (error) => onError(error, context.get('requestId')),
@@ -168,7 +174,7 @@ export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void 
     if (typeof body === 'string') throw new TypeError('a stream was answered above')
     const { hashes, ...choice } = body
     const frame = frameFor(access, bankBook.banks(), choice)
-    const items = hashes.map(parseItem)
+    const items = hashes.map((item) => parseItem(item, others))
     return context.json(
       { results: await answerItems(items, answering, { ...frame, access, told }) },
       200,
@@ -177,7 +183,7 @@ export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void 
 }
 
 const wrongSentences: Record<AskedWrong, string> = {
-  'hash-type': 'hash_type is not one of ours.',
+  'hash-type': 'hash_type is neither one of ours nor a plug-in of this server.',
   'hash-value': 'hash_value has not the length, or not the digits, of its hash_type.',
   quality: 'quality is a number from 0 to 100.',
 }

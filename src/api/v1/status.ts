@@ -46,6 +46,7 @@ const statusRoute = createRoute({
                 evidence: z.boolean(),
                 webhook: z.boolean(),
                 index_layout: z.enum(['memory', 'file']),
+                plugins: z.array(z.string()).openapi({ description: 'Signal types of plug-ins.' }),
                 blob_bytes_max: z.int(),
               }),
             })
@@ -96,7 +97,11 @@ const metricsRoute = createRoute({
 export function addStatusRoutes(app: ApiApp, { parts, health }: ApiParts): void {
   const { config, clock, metrics } = parts
   const readiness = createReadiness({
-    checks: { ...health.checks, decoder: () => decoderCheck(parts.decoder) },
+    checks: {
+      ...health.checks,
+      decoder: () => decoderCheck(parts.decoder),
+      ...(parts.plugins.length > 0 && { plugins: () => pluginCheck(parts.plugins) }),
+    },
     clock,
   })
 
@@ -123,6 +128,7 @@ export function addStatusRoutes(app: ApiApp, { parts, health }: ApiParts): void 
           evidence: config.evidence !== undefined,
           webhook: config.webhookSecrets.length > 0,
           index_layout: parts.indexLayout.layout,
+          plugins: [...parts.others.keys()],
           blob_bytes_max: config.blobBytesMax,
         },
       },
@@ -161,6 +167,15 @@ export function addStatusRoutes(app: ApiApp, { parts, health }: ApiParts): void 
 }
 
 const toHundredths = (value: number) => Math.round(value * 100) / 100
+
+/** By their last answers: a question of our own would wait behind those about blobs. */
+async function pluginCheck(plugins: ApiParts['parts']['plugins']): Promise<CheckResult> {
+  const failed = plugins.flatMap((plugin) => {
+    const reason = plugin.illness()
+    return reason === undefined ? [] : [`${plugin.manifest.name}: ${reason}`]
+  })
+  return failed.length === 0 ? { ok: true } : { ok: false, note: failed.join(', ') }
+}
 
 /** One white pixel. */
 const probe = Buffer.from(

@@ -1,6 +1,7 @@
 // What a check is and how it is run: five seconds, an answer in one line, never a secret, a signal or a user's DID.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config.ts'
+import type { Manifest } from '../../plugins/manifest.ts'
 import type { OpenDatabase } from '../../service-database.ts'
 import type { Log } from '../../telemetry/log.ts'
 
@@ -28,6 +29,8 @@ export type Finding = {
 export type DoctorContext = {
   config: Config
   env: Readonly<Record<string, string | undefined>>
+  /** Of the plug-ins that the settings name. Throws UsageError where one is wrong. */
+  manifests: () => Manifest[]
   /** undefined: it could not be opened, or there is none yet; `databaseProblem` says so. */
   database: OpenDatabase | undefined
   databaseProblem: Finding

@@ -1,0 +1,50 @@
+// Signal types that are not ours. An operator configured them as plug-ins; what is known of them is their manifest's word.
+import { signalTypes } from './blob.ts'
+import type { AnySignalType, MediaKind, OtherSignal, OtherType, SignalType } from './blob.ts'
+
+/** What a match by values of this type takes. */
+export type OtherRule = {
+  type: OtherType
+  /** Values of another version are not compared. */
+  version: string
+  /** The kinds of media that have to be asked about before a scan may end in `clear`. */
+  media: readonly MediaKind[]
+  /** Hex digits of a value; at most `otherDigitsMax`. */
+  digits: number
+  /** Bits that may differ in a match; 0: equal. */
+  radius: number
+}
+
+/** By name: those that are configured. */
+export type OtherTypes = ReadonlyMap<string, OtherRule>
+export const noOtherTypes: OtherTypes = new Map()
+
+/** 64 bytes: the widest row of the search. */
+export const otherDigitsMax = 128
+
+export function isOurs(type: string): type is SignalType {
+  return (signalTypes as readonly string[]).includes(type)
+}
+
+export function isOfOther(type: AnySignalType): type is OtherType {
+  return !isOurs(type)
+}
+
+/** What there is, where somebody named a type that nobody knows. */
+export function typesInWords(others: OtherTypes): string {
+  const names = [...others.keys()].toSorted()
+  const told = names.length === 0 ? 'no plug-in is configured' : `of plug-ins ${names.join(', ')}`
+  return `ours are ${signalTypes.join(', ')}; ${told}`
+}
+
+/** Every plug-in that this kind of media has to be shown to has answered, in the version of now. */
+export function coversOthers(
+  { others = [] }: { others?: readonly OtherSignal[] },
+  kind: MediaKind,
+  types: OtherTypes,
+): boolean {
+  return [...types.values()].every(
+    ({ type, version, media }) =>
+      !media.includes(kind) || others.some((one) => one.type === type && one.version === version),
+  )
+}
