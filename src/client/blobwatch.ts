@@ -1,7 +1,7 @@
 // Blobwatch's own API, /api/v1. Every call rejects with ApiError, ConnectionError or the reason of an aborted signal.
 import { changes } from './changes.ts'
 import type { ChangesOptions } from './changes.ts'
-import { formOf } from './exchange.ts'
+import { formOf, listIn, objectIn } from './exchange.ts'
 import { matchStream } from './match-stream.ts'
 import { createRequester } from './request.ts'
 import type { Call, CallOptions, ClientOptions } from './request.ts'
@@ -42,8 +42,8 @@ export type BlobwatchClient = {
 
 export function blobwatchClient(options: ClientOptions): BlobwatchClient {
   const requester = createRequester(options)
-  const json = <T>(call: Call, given?: CallOptions) =>
-    requester.json<T>({ ...call, path: `/api/v1${call.path}` }, given)
+  const json = async <T>(call: Call, given?: CallOptions) =>
+    objectIn(call, await requester.json({ ...call, path: `/api/v1${call.path}` }, given)) as T
   /** By POST, and yet to be asked twice: it changes nothing, or carries an id of the caller's that makes it one. */
   const question = <T>(path: string, body: unknown, given?: CallOptions) =>
     json<T>({ name: `POST ${path}`, method: 'POST', path, json: body, repeatable: true }, given)
@@ -74,18 +74,14 @@ export function blobwatchClient(options: ClientOptions): BlobwatchClient {
     match: (one, given) => question('/match', one, given),
     matchBatch: async (hashes, { threshold, banks, ...given } = {}) => {
       const body = { hashes, threshold, banks }
-      const answer = await question<{ results: Wire.BatchAnswer[] }>('/match/batch', body, given)
-      return answer.results
+      const answer = await question<{ results: unknown }>('/match/batch', body, given)
+      return listIn({ name: 'POST /match/batch' }, answer.results, hashes.length)
     },
     matchStream: (hashes, given) => matchStream(requester, hashes, given),
     action: (request, given) => question('/action', request, given),
     actions: async (actions, given) => {
-      const answer = await question<{ results: Wire.ActionBatchAnswer[] }>(
-        '/action/batch',
-        { actions },
-        given,
-      )
-      return answer.results
+      const answer = await question<{ results: unknown }>('/action/batch', { actions }, given)
+      return listIn({ name: 'POST /action/batch' }, answer.results, actions.length)
     },
     actionState: (id, given) => read('/action/{id}', `/action/${encodeURIComponent(id)}`, given),
     report: (request, given) =>
@@ -101,8 +97,8 @@ export function blobwatchClient(options: ClientOptions): BlobwatchClient {
         given,
       ),
     blobs: async (blobs, given) => {
-      const answer = await question<{ blobs: Wire.BlobState[] }>('/blobs', { blobs }, given)
-      return answer.blobs
+      const answer = await question<{ blobs: unknown }>('/blobs', { blobs }, given)
+      return listIn({ name: 'POST /blobs' }, answer.blobs, blobs.length)
     },
     changes: (given) => changes(requester, given),
     get: (path, given) => read('(resource)', path, given),

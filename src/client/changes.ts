@@ -1,6 +1,6 @@
 // The states of blobs as they change: server-sent events that outlive their connection.
 import { ApiError, ConnectionError } from './errors.ts'
-import { parseJson } from './exchange.ts'
+import { objectIn, parseJson } from './exchange.ts'
 import { serverEvents } from './lines.ts'
 import type { Requester } from './request.ts'
 import type { BlobChange } from './blobwatch-types.ts'
@@ -46,7 +46,8 @@ export async function* changes(
         if (event.data === undefined) continue
         // A change without a number could not be gone on from.
         if (position === undefined) throw new ConnectionError(name, 'bad-answer')
-        yield { ...(parseJson({ name }, event.data) as Omit<BlobChange, 'position'>), position }
+        const change = objectIn({ name }, parseJson({ name }, event.data))
+        yield { ...(change as Omit<BlobChange, 'position'>), position }
       }
     } catch (error) {
       if (!mayPass(error)) throw error

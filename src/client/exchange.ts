@@ -63,7 +63,7 @@ export async function readText(
   }
 }
 
-export function parseJson(call: { name: string }, text: string): unknown {
+export function parseJson(call: Named, text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -72,9 +72,34 @@ export function parseJson(call: { name: string }, text: string): unknown {
   }
 }
 
+type Named = { name: string }
+
+export function objectIn({ name }: Named, answer: unknown): Record<string, unknown> {
+  if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
+    throw new ConnectionError(name, 'bad-answer')
+  return answer as Record<string, unknown>
+}
+
+/** `count`: of what was asked. With fewer or more, nobody knows which answer belongs to which question. */
+export function listIn<T>(call: Named, list: unknown, count?: number): T[] {
+  if (!Array.isArray(list) || (count !== undefined && list.length !== count))
+    throw new ConnectionError(call.name, 'bad-answer')
+  return list as T[]
+}
+
+/** A page of a proxy where a stream was expected has no lines that mean anything, and would be asked for again for ever. */
+export function checkType({ name, accept }: Call, { headers }: Response): void {
+  const type = headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
+  if (type !== accept) throw new ConnectionError(name, 'bad-answer')
+}
+
 export async function refusalOf(call: Call, response: Response): Promise<ApiError> {
   const { status, headers } = response
-  const text = await readText(call, response, refusalBytesMax)
+  // Its status says enough where its words are too many.
+  const text = await readText(call, response, refusalBytesMax).catch((error: unknown) => {
+    if (error instanceof ConnectionError && error.fault === 'bad-answer') return ''
+    throw error
+  })
   return new ApiError(call.name, {
     status,
     problem: problemIn(text),

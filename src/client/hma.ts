@@ -1,7 +1,7 @@
 // HMA's API, of Blobwatch or of a real HMA. Field names are HMA's. Every call rejects with ApiError (its `problem.detail`
 // is HMA's message), ConnectionError or the reason of an aborted signal. Only what changes nothing is tried again.
 import { ApiError } from './errors.ts'
-import { formOf } from './exchange.ts'
+import { formOf, listIn, objectIn } from './exchange.ts'
 import { createHmaCurator } from './hma-curator.ts'
 import type { HmaCurator } from './hma-curator.ts'
 import { createRequester } from './request.ts'
@@ -111,12 +111,10 @@ export function hmaClient(options: ClientOptions): HmaClient {
         given,
       ),
     async rawLookup({ signal, signalType, banks }, given) {
-      const { matches } = await read<{ matches: Wire.HmaMatch[] }>(
-        '/m/raw_lookup',
-        { signal, signal_type: signalType, banks: banks?.join(','), include_distance: true },
-        given,
-      )
-      return matches
+      const query = { signal, signal_type: signalType, banks: banks?.join(',') }
+      const call = { name: 'GET /m/raw_lookup' }
+      const answer = await read('/m/raw_lookup', { ...query, include_distance: true }, given)
+      return listIn(call, objectIn(call, answer)['matches'])
     },
     compare: (pairs, given) =>
       requester.json(

@@ -1,8 +1,8 @@
 // Streams of bytes as lines, as JSON values (NDJSON) and as server-sent events.
 import { ConnectionError } from './errors.ts'
-import { parseJson } from './exchange.ts'
+import { objectIn, parseJson } from './exchange.ts'
 
-/** No line of ours is longer. */
+/** No line of ours is longer, and no event. */
 const lineCharsMax = 1024 * 1024
 
 /** Without their ends, which are \n or \r\n. A last line without an end counts where `ended` says nothing else. */
@@ -19,13 +19,13 @@ async function* linesOf(name: string, bytes: AsyncIterable<Uint8Array>): AsyncGe
   if (rest !== '') yield rest
 }
 
-/** Throws ConnectionError (bad-answer) at a line that is not JSON. */
+/** Throws ConnectionError (bad-answer) at a line that is no object in JSON. */
 export async function* jsonLines<T>(
   name: string,
   bytes: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<T> {
   for await (const line of linesOf(name, bytes)) {
-    if (line.trim() !== '') yield parseJson({ name }, line) as T
+    if (line.trim() !== '') yield objectIn({ name }, parseJson({ name }, line)) as T
   }
 }
 
@@ -45,6 +45,7 @@ export async function* serverEvents(
   let idBefore: string | undefined
   let event = 'message'
   let data: string[] = []
+  let chars = 0
   for await (const line of linesOf(name, bytes)) {
     if (line === '') {
       if (data.length > 0) yield { id, event, data: data.join('\n') }
@@ -52,6 +53,7 @@ export async function* serverEvents(
       idBefore = id
       event = 'message'
       data = []
+      chars = 0
       continue
     }
     const colon = line.indexOf(':')
@@ -61,6 +63,10 @@ export async function* serverEvents(
     const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '')
     if (field === 'id') id = value
     else if (field === 'event') event = value
-    else if (field === 'data') data.push(value)
+    else if (field === 'data') {
+      chars += value.length + 1
+      if (chars > lineCharsMax) throw new ConnectionError(name, 'bad-answer')
+      data.push(value)
+    }
   }
 }

@@ -32,7 +32,7 @@ export async function recordedServer(
   const server = createServer((request, response) => {
     const expected = waiting.shift()
     check(request, expected).then(
-      () => answer(response, expected!),
+      () => answer(response, expected!, request.headers.accept),
       (problem: unknown) => {
         problems.push(problem)
         // No client tries this again.
@@ -90,12 +90,13 @@ async function formIn(type: string, bytes: Buffer): Promise<Record<string, strin
   return parts
 }
 
-function answer(response: ServerResponse, recorded: Recorded): void {
+function answer(response: ServerResponse, recorded: Recorded, accept = '*/*'): void {
   const { status = 200, answer: body, answerHeaders, play } = recorded
+  response.setHeader('content-type', accept)
   if (play !== undefined) {
     play(response)
     return
   }
   const text = typeof body === 'string' ? body : JSON.stringify(body)
-  response.writeHead(status, { 'content-type': 'application/json', ...answerHeaders }).end(text)
+  response.writeHead(status, answerHeaders).end(text)
 }

@@ -4,7 +4,7 @@
 // that makes it happen once. Then 408, 429, 503, a lost connection and a timeout are tried again, after what Retry-After asks
 // for or a wait that doubles. Every other answer ends it. An abort ends it at once, with the signal's own reason.
 import { ApiError, ConnectionError } from './errors.ts'
-import { initOf, parseBase, parseJson, readText, refusalOf, urlOf } from './exchange.ts'
+import { checkType, initOf, parseBase, parseJson, readText, refusalOf, urlOf } from './exchange.ts'
 import { startClock, unlessAborted, wait } from './waiting.ts'
 import type { CallClock } from './waiting.ts'
 
@@ -42,7 +42,7 @@ export type Call = {
 export type Requester = {
   json<T>(call: Call, options?: CallOptions): Promise<T>
   text(call: Call, options?: CallOptions): Promise<{ status: number; text: string }>
-  /** The bytes as they come; leaving the loop closes the connection. */
+  /** The bytes as they come, of the type that `accept` names; leaving the loop closes the connection. */
   stream(call: Call, options?: CallOptions): AsyncGenerator<Uint8Array>
   /** The wait before another try of something that this object does not repeat by itself. */
   pause(attempt: number, signal: AbortSignal | undefined): Promise<void>
@@ -102,7 +102,10 @@ export function createRequester(options: ClientOptions): Requester {
         text: await readText(call, response),
       })),
     async *stream(call, given = {}) {
-      const { body } = await send(call, given, (response) => Promise.resolve(response))
+      const { body } = await send(call, given, async (response) => {
+        checkType(call, response)
+        return response
+      })
       if (body === null) return
       const reader = body.getReader()
       const clock = startClock(given.timeoutMs ?? timeoutMs, given.signal)
