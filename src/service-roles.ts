@@ -9,7 +9,9 @@ import { sweepEvidence } from './roles/evidence-clocks.ts'
 import { claimUrls, resolveUrl } from './roles/announced-url.ts'
 import { followFirehose } from './roles/follow.ts'
 import {
+  clockOff,
   enableAgain,
+  houseLimits,
   noteContentHours,
   noteCounts,
   sweepOld,
@@ -191,36 +193,56 @@ async function follow({ parts, health, stop, onFatal }: Context): Promise<void> 
 }
 
 async function keepHouse({ parts, stop }: Context): Promise<void> {
-  const { config, clock, db, database } = parts
+  const { clock, db } = parts
   const tell = (error: unknown) => parts.telemetry.failed({ kind: 'settle', error })
   let hour = 0
   while (!stop.aborted) {
     const nowMs = clock()
     await workRemovals(db, nowMs).catch(tell)
-    await enableAgain(db, nowMs).catch(tell)
-    await keepEvidenceClocks(parts, stop).catch(tell)
     // Nobody may follow them: then this is all that keeps what waits for its number short.
     await numberChanges(db, nowMs).catch(tell)
-    await dropChanges(db, nowMs).catch(tell)
-    await dropRequests(db, nowMs).catch(tell)
     await measure(parts).catch(tell)
-    if (Math.floor(nowMs / 3_600_000) !== hour) {
-      hour = Math.floor(nowMs / 3_600_000)
-      await ensureRoom(database.owner, nowMs).catch(tell)
-      await dropPartitions({
-        db: database.owner,
-        table: 'sighting',
-        keepDays: config.keepDays,
-        nowMs,
-      }).catch(tell)
+    const isHour = Math.floor(nowMs / 3_600_000) !== hour
+    hour = Math.floor(nowMs / 3_600_000)
+    if (isHour) {
+      await ensureRoom(parts.database.owner, nowMs).catch(tell)
       await noteCounts(db, nowMs).catch(tell)
       await noteContentHours(db, nowMs).catch(tell)
-      await sweepOld(db, nowMs).catch(tell)
-      await pruneCheckpoints(db, nowMs).catch(tell)
-      await trimBlobs(db, config.blobRowsMax).catch(tell)
+    }
+    if ((await isTimeSure(parts).catch(tell)) === true) {
+      await enableAgain(db, nowMs).catch(tell)
+      await keepEvidenceClocks(parts, stop).catch(tell)
+      await dropChanges(db, nowMs).catch(tell)
+      await dropRequests(db, nowMs).catch(tell)
+      if (isHour) await dropOld(parts, nowMs, tell)
     }
     await sleep(roleLimits.minuteMs, stop)
   }
+}
+
+async function dropOld(
+  { config, db, database }: Parts,
+  nowMs: number,
+  tell: (error: unknown) => void,
+): Promise<void> {
+  const { keepDays } = config
+  await dropPartitions({ db: database.owner, table: 'sighting', keepDays, nowMs }).catch(tell)
+  await sweepOld(db, nowMs).catch(tell)
+  await pruneCheckpoints(db, nowMs).catch(tell)
+  await trimBlobs(db, config.blobRowsMax).catch(tell)
+}
+
+/** A machine that woke up in another year must not end what is kept for a month. */
+async function isTimeSure({ db, clock, log }: Parts): Promise<boolean> {
+  const ms = await clockOff(db, clock)
+  if (ms <= houseLimits.clockOffMs) return true
+  log.error(
+    'the clocks of this machine and of the database are far apart: nothing ends by its age',
+    {
+      ms,
+    },
+  )
+  return false
 }
 
 async function keepEvidenceClocks(parts: Parts, signal: AbortSignal): Promise<void> {

@@ -28,6 +28,7 @@ export type LeftOut =
   | 'metadata too long'
   | 'summary of a record too long'
   | 'text with a NUL or a lone surrogate, which was replaced'
+  | 'metadata that our database does not hold'
 
 /** As import_hma_page_v1 takes it, JSON; `state` is what tells whether HMA changed it since. */
 export type HmaContent = {
@@ -104,10 +105,16 @@ function takeWords(
   left: LeftOut[],
 ): Words {
   const replaced = { any: false }
+  const kept = (text: string | null) => {
+    const stored = storableJson(text, replaced)
+    if (stored !== 'unstorable') return stored.json
+    left.push('metadata that our database does not hold')
+    return undefined
+  }
   if (row.noteTooLong === true) left.push('note too long')
   if (row.metadataTooLong === true) left.push('metadata too long')
   if (row.summaryTooLong === true) left.push('summary of a record too long')
-  const summary = storableJson(row.summary, replaced)
+  const summary = kept(row.summary)
   const hma =
     row.record === null || row.collab === null
       ? undefined
@@ -118,22 +125,38 @@ function takeWords(
   ]
   const words = {
     note: row.note ?? undefined,
-    metadata: storableJson(row.metadata, replaced),
+    metadata: kept(row.metadata),
     provenance: parts.length === 0 ? undefined : `{${parts.join(',')}}`,
   }
   if (replaced.any) left.push('text with a NUL or a lone surrogate, which was replaced')
   return words
 }
 
-/** SQLAlchemy writes None as JSON's null. */
-function storableJson(text: string | null, replaced: { any: boolean }): string | undefined {
-  if (text === null || text === 'null') return undefined
-  // Our jsonb takes neither; HMA's json keeps them as they were typed. All other text stays as it is, digits and all.
-  if (!/\\u(0000|d[89a-f])/i.test(text)) return text
-  const before = JSON.stringify(JSON.parse(text))
-  const after = JSON.stringify(JSON.parse(text, (_, value: unknown) => storable(value)))
-  if (before !== after) replaced.any = true
-  return after
+/** Exponents that a jsonb number does not hold, or hardly; strings, so that what looks like one in them is none. */
+const bigNumber = /"(?:[^"\\]|\\.)*"|\d[eE][+-]?\d{4,}/g
+
+/**
+ * What our jsonb takes; HMA's json keeps everything as it was typed. No `json`: SQLAlchemy writes None as JSON's null.
+ * `replaced`: told that something of it was. All other text stays as it is, digits and all.
+ */
+export function storableJson(
+  text: string | null,
+  replaced: { any: boolean },
+): { json: string | undefined } | 'unstorable' {
+  if (text === null || text === 'null') return { json: undefined }
+  if (/\d[eE][+-]?\d{4}/.test(text) && (text.match(bigNumber) ?? []).some((one) => one[0] !== '"'))
+    return 'unstorable'
+  if (!/\\u(0000|d[89a-f])/i.test(text)) return { json: text }
+  try {
+    const before = JSON.stringify(JSON.parse(text))
+    const after = JSON.stringify(JSON.parse(text, (_, value: unknown) => storable(value)))
+    if (before !== after) replaced.any = true
+    return { json: after }
+  } catch (error) {
+    // Nested by the thousand.
+    if (error instanceof RangeError) return 'unstorable'
+    throw error
+  }
 }
 
 function storable(value: unknown): unknown {

@@ -17,36 +17,56 @@ export const hmaLimits = {
   connections: 2,
 } as const
 
+/** What a column holds; `json`: as Postgres itself checked it. */
+type Kind = 'whole' | 'number' | 'text' | 'json' | 'boolean' | 'time' | 'other'
+
 /** Columns without which it is no HMA. Those of `optional` came with later versions of HMA. */
 const tables = {
-  bank: ['id', 'name', 'enabled_ratio', 'import_from_exchange_id'],
-  bank_content: ['id', 'bank_id', 'imported_from_id', 'disable_until_ts', 'original_content_uri'],
-  content_signal: ['content_id', 'signal_type', 'signal_val', 'create_time'],
-  exchange: ['id', 'name', 'api_cls', 'fetching_enabled', 'typed_config'],
-  exchange_data: ['id', 'collab_id', 'fetch_id'],
-  exchange_fetch_status: ['collab_id', 'checkpoint_ts', 'checkpoint_json'],
-  signal_type_override: ['name', 'enabled_ratio'],
-} as const satisfies Record<string, readonly string[]>
+  bank: { id: 'whole', name: 'text', enabled_ratio: 'number', import_from_exchange_id: 'whole' },
+  bank_content: {
+    id: 'whole',
+    bank_id: 'whole',
+    imported_from_id: 'whole',
+    disable_until_ts: 'whole',
+    original_content_uri: 'text',
+  },
+  content_signal: {
+    content_id: 'whole',
+    signal_type: 'text',
+    signal_val: 'text',
+    create_time: 'time',
+  },
+  exchange: {
+    id: 'whole',
+    name: 'text',
+    api_cls: 'text',
+    fetching_enabled: 'boolean',
+    typed_config: 'json',
+  },
+  exchange_data: { id: 'whole', collab_id: 'whole', fetch_id: 'text' },
+  exchange_fetch_status: { collab_id: 'whole', checkpoint_ts: 'number', checkpoint_json: 'json' },
+  signal_type_override: { name: 'text', enabled_ratio: 'number' },
+} as const satisfies Record<string, Record<string, Kind>>
 
-const optional = {
-  bank: [],
-  bank_content: ['note', 'bank_content_metadata'],
-  content_signal: [],
-  exchange: ['retain_api_data', 'retain_data_with_unknown_signal_types'],
-  exchange_data: [
-    'fetched_metadata_summary',
-    'matched',
-    'verification_result',
-    'pickled_fetch_signal_metadata',
-  ],
-  exchange_fetch_status: [
-    'running_fetch_start_ts',
-    'last_fetch_succeeded',
-    'last_fetch_complete_ts',
-    'is_up_to_date',
-  ],
-  signal_type_override: [],
-} as const satisfies Record<keyof typeof tables, readonly string[]>
+const optional: Record<keyof typeof tables, Record<string, Kind>> = {
+  bank: {},
+  bank_content: { note: 'text', bank_content_metadata: 'json' },
+  content_signal: {},
+  exchange: { retain_api_data: 'boolean', retain_data_with_unknown_signal_types: 'boolean' },
+  exchange_data: {
+    fetched_metadata_summary: 'json',
+    matched: 'boolean',
+    verification_result: 'boolean',
+    pickled_fetch_signal_metadata: 'other',
+  },
+  exchange_fetch_status: {
+    running_fetch_start_ts: 'number',
+    last_fetch_succeeded: 'boolean',
+    last_fetch_complete_ts: 'number',
+    is_up_to_date: 'boolean',
+  },
+  signal_type_override: {},
+}
 
 export type HmaTable = keyof typeof tables
 export const hmaTables = Object.keys(tables) as HmaTable[]
@@ -131,23 +151,35 @@ export function hmaError(
 /** Throws UsageError when this is no HMA, or none whose tables may be read. */
 export async function examineHma(hma: Database): Promise<HmaFacts> {
   const found = await readColumns(hma)
-  const missing = hmaTables.flatMap((table) =>
-    found.has(table)
-      ? tables[table].filter((column) => !found.get(table)?.has(column)).map((c) => `${table}.${c}`)
-      : [table],
-  )
+  const missing = hmaTables.flatMap((table) => {
+    const columns = found.get(table)
+    if (columns === undefined) return [table]
+    const names = Object.keys(tables[table]).filter((column) => !columns.has(column))
+    return names.map((column) => `${table}.${column}`)
+  })
   if (missing.length > 0)
     throw new UsageError(
       `this is not HMA’s database, or one of a version that is not known: it lacks ${missing.join(', ')}`,
     )
-  const columns = [...found].flatMap(([table, names]) =>
-    [...names].map((name) => `${table}.${name}`),
-  )
-  const known = new Set(
+  const known = new Map(
     hmaTables.flatMap((table) =>
-      [...tables[table], ...optional[table]].map((column) => `${table}.${column}`),
+      Object.entries({ ...tables[table], ...optional[table] }).map(
+        ([column, kind]): [string, Kind] => [`${table}.${column}`, kind],
+      ),
     ),
   )
+  const kinds = [...found].flatMap(([table, columns]) =>
+    [...columns].map(([column, kind]): [string, Kind] => [`${table}.${column}`, kind]),
+  )
+  const odd = kinds.filter(([column, kind]) => !isOfKind(kind, known.get(column)))
+  if (odd.length > 0)
+    throw new UsageError(
+      `this is not HMA’s database: of another type than there are ${odd
+        .map(([column]) => column)
+        .toSorted()
+        .join(', ')}`,
+    )
+  const columns = kinds.map(([column]) => column)
   return {
     version: await readVersion(hma),
     identity: await readIdentity(hma),
@@ -157,17 +189,31 @@ export async function examineHma(hma: Database): Promise<HmaFacts> {
   }
 }
 
-async function readColumns(hma: Database): Promise<Map<string, Set<string>>> {
+/** `expected` undefined: a column that is not read. */
+function isOfKind(kind: Kind, expected: Kind | undefined): boolean {
+  if (expected === undefined || expected === 'other') return true
+  return kind === expected || (expected === 'number' && kind === 'whole')
+}
+
+async function readColumns(hma: Database): Promise<Map<string, Map<string, Kind>>> {
   const rows = await askHma(
     'look at the tables',
-    hma<{ table: string; column: string }[]>`
-      select t.name as table, a.attname as column
+    hma<{ table: string; column: string; kind: Kind }[]>`
+      select t.name as table, a.attname as column, case
+        when y.typname in ('int2', 'int4', 'int8') then 'whole'
+        when y.typname in ('json', 'jsonb') then 'json'
+        when y.typcategory = 'N' then 'number'
+        when y.typcategory = 'S' then 'text'
+        when y.typcategory = 'B' then 'boolean'
+        when y.typcategory = 'D' then 'time'
+        else 'other' end as kind
       from json_array_elements_text(${JSON.stringify(hmaTables)}::text::json) t(name)
-      join pg_attribute a on a.attrelid = to_regclass(quote_ident(t.name)) and a.attnum > 0 and not a.attisdropped`,
+      join pg_attribute a on a.attrelid = to_regclass(quote_ident(t.name)) and a.attnum > 0 and not a.attisdropped
+      join pg_type y on y.oid = a.atttypid`,
   )
-  const found = new Map<string, Set<string>>()
-  for (const { table, column } of rows)
-    found.set(table, (found.get(table) ?? new Set()).add(column))
+  const found = new Map<string, Map<string, Kind>>()
+  for (const { table, column, kind } of rows)
+    found.set(table, (found.get(table) ?? new Map<string, Kind>()).set(column, kind))
   return found
 }
 

@@ -4,6 +4,7 @@
 // Never read: the pickled bytes of exchange_data. To unpickle is to run whatever is in them.
 import type { Database } from '../db/client.ts'
 import { askHma } from './hma-database.ts'
+import { contentIdMax } from './hma-steps.ts'
 import type { HmaFacts } from './hma-database.ts'
 
 export const hmaRowLimits = {
@@ -14,6 +15,12 @@ export const hmaRowLimits = {
   /** Of metadata and of what an exchange told: longer is left behind, and counted. */
   jsonChars: 16_384,
   uriChars: 4_096,
+  /** One more than a name has at most. */
+  nameChars: 256,
+  /** Of an exchange's configuration, of its checkpoint, of credentials. */
+  exchangeChars: 1_000_000,
+  /** Of the names of other types that one content has. */
+  otherChars: 4_000,
   banks: 10_000,
   exchanges: 1_000,
 } as const
@@ -24,7 +31,8 @@ export async function readHmaBanks(hma: Database): Promise<HmaBank[]> {
   return askHma(
     'read the banks',
     hma<HmaBank[]>`
-      select id, name, enabled_ratio::float8 as ratio, import_from_exchange_id as exchange
+      select id, left(name, ${hmaRowLimits.nameChars}::integer) as name, enabled_ratio::float8 as ratio,
+        import_from_exchange_id as exchange
       from bank order by id limit ${hmaRowLimits.banks + 1}`,
   )
 }
@@ -46,9 +54,11 @@ export type HmaExchange = {
     upToDate: boolean | null
   } | null
   fetchedItems: number
+  isTooLong: boolean
 }
 
 export async function readHmaExchanges(hma: Database, { has }: HmaFacts): Promise<HmaExchange[]> {
+  const { nameChars, exchangeChars } = hmaRowLimits
   const column = (table: string, name: string, alias: string) =>
     has.has(`${table}.${name}`) ? hma`${hma(alias)}.${hma(name)}` : hma`null`
   const rows = await askHma(
@@ -64,10 +74,13 @@ export async function readHmaExchanges(hma: Database, { has }: HmaFacts): Promis
         upToDate: boolean | null
       })[]
     >`
-      select e.id, e.name, e.api_cls as api, e.fetching_enabled as enabled, e.typed_config::text as config,
+      select e.id, left(e.name, ${nameChars}::integer) as name, left(e.api_cls, ${nameChars}::integer) as api,
+        e.fetching_enabled as enabled, case when length(e.typed_config::text) <= ${exchangeChars} then e.typed_config::text end as config,
+        greatest(length(e.typed_config::text), length(f.checkpoint_json::text)) > ${exchangeChars} as "isTooLong",
         ${column('exchange', 'retain_api_data', 'e')} as "retainApiData",
         ${column('exchange', 'retain_data_with_unknown_signal_types', 'e')} as "retainUnknown",
-        f.collab_id is not null as "hasStatus", f.checkpoint_ts as "checkpointTs", f.checkpoint_json::text as checkpoint,
+        f.collab_id is not null as "hasStatus", f.checkpoint_ts as "checkpointTs", 
+        case when length(f.checkpoint_json::text) <= ${exchangeChars} then f.checkpoint_json::text end as checkpoint,
         ${column('exchange_fetch_status', 'running_fetch_start_ts', 'f')} as "startedTs",
         ${column('exchange_fetch_status', 'last_fetch_complete_ts', 'f')} as "completeTs",
         ${column('exchange_fetch_status', 'last_fetch_succeeded', 'f')} as succeeded,
@@ -100,7 +113,8 @@ export async function readHmaSignalTypes(
   return askHma(
     'read the ratios of signal types',
     hma<{ name: string; ratio: number }[]>`
-      select name, enabled_ratio::float8 as ratio from signal_type_override order by name limit 1000`,
+      select left(name, ${hmaRowLimits.nameChars}::integer) as name, enabled_ratio::float8 as ratio
+      from signal_type_override order by 1 limit 1000`,
   )
 }
 
@@ -113,6 +127,7 @@ export async function readHmaCredentials(
     hma<{ api: string; credentials: string }[]>`
       select api, default_credentials_json::text as credentials from exchange_api_config
       where default_credentials_json is not null and default_credentials_json::text not in ('null', '{}')
+        and length(default_credentials_json::text) <= ${hmaRowLimits.exchangeChars}
       order by api limit 100`,
   )
 }
@@ -123,7 +138,7 @@ export async function countHma(hma: Database): Promise<HmaCounts> {
   const [row] = await askHma(
     'count the contents',
     hma<HmaCounts[]>`
-      select count(*) as contents, coalesce(max(id), 0)::bigint as "lastContent",
+      select count(*) as contents, least(coalesce(max(id), 0), ${contentIdMax}::bigint) as "lastContent",
         (select count(*) from content_signal) as signals,
         (select count(*) from exchange_data d where not exists (
           select from bank_content c where c.imported_from_id = d.id)) as orphans
@@ -162,7 +177,7 @@ export async function readHmaPage(
   { has }: HmaFacts,
   input: { after: number; limit: number },
 ): Promise<HmaRow[]> {
-  const { signalChars, noteChars, jsonChars, uriChars } = hmaRowLimits
+  const { signalChars, noteChars, jsonChars, uriChars, otherChars } = hmaRowLimits
   const note = has.has('bank_content.note') ? hma`c.note` : hma`null::text`
   const metadata = has.has('bank_content.bank_content_metadata')
     ? hma`c.bank_content_metadata::text`
@@ -178,7 +193,7 @@ export async function readHmaPage(
       with page as materialized (
         select * from bank_content where id > ${input.after} order by id limit ${input.limit}
       )
-      select c.id, c.bank_id as bank, c.disable_until_ts as "disableUntilTs", left(c.original_content_uri, ${uriChars}::integer) as uri,
+      select c.id, c.bank_id as bank, least(c.disable_until_ts, ${contentIdMax}::bigint)::integer as "disableUntilTs", left(c.original_content_uri, ${uriChars}::integer) as uri,
         case when length(${note}) <= ${noteChars} then ${note} end as note, length(${note}) > ${noteChars} as "noteTooLong",
         case when length(${metadata}) <= ${jsonChars} then ${metadata} end as metadata,
         length(${metadata}) > ${jsonChars} as "metadataTooLong",
@@ -187,10 +202,10 @@ export async function readHmaPage(
         case when length(${summary}) <= ${jsonChars} then ${summary} end as summary, length(${summary}) > ${jsonChars} as "summaryTooLong"
       from page c
       left join lateral (
-        select min(s.create_time)::text as created, ${value('pdq')} as pdq, ${value('video_md5')} as md5,
+        select case when min(s.create_time) between '1970-01-01' and '9999-12-31' then min(s.create_time)::text end as created, ${value('pdq')} as pdq, ${value('video_md5')} as md5,
           ${value('video_sha256')} as sha256, ${value('clip')} as clip,
-          string_agg(s.signal_type, ',' order by s.signal_type)
-            filter (where s.signal_type not in ('pdq', 'video_md5', 'video_sha256', 'clip')) as others
+          left(string_agg(left(s.signal_type, 64), ',' order by s.signal_type)
+            filter (where s.signal_type not in ('pdq', 'video_md5', 'video_sha256', 'clip')), ${otherChars}::integer) as others
         from content_signal s where s.content_id = c.id
       ) g on true
       left join exchange_data d on d.id = c.imported_from_id

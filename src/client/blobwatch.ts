@@ -43,7 +43,7 @@ export type BlobwatchClient = {
 export function blobwatchClient(options: ClientOptions): BlobwatchClient {
   const requester = createRequester(options)
   const json = async <T>(call: Call, given?: CallOptions) =>
-    objectIn<T>(call, await requester.json({ ...call, path: `/api/v1${call.path}` }, given))
+    objectIn(call, await requester.json({ ...call, path: `/api/v1${call.path}` }, given)) as T
   /** By POST, and yet to be asked twice: it changes nothing, or carries an id of the caller's that makes it one. */
   const question = <T>(path: string, body: unknown, given?: CallOptions) =>
     json<T>({ name: `POST ${path}`, method: 'POST', path, json: body, repeatable: true }, given)

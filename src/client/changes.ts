@@ -46,11 +46,8 @@ export async function* changes(
         if (event.data === undefined) continue
         // A change without a number could not be gone on from.
         if (position === undefined) throw new ConnectionError(name, 'bad-answer')
-        const change = objectIn<Omit<BlobChange, 'position'>>(
-          { name },
-          parseJson({ name }, event.data),
-        )
-        yield { ...change, position }
+        const change = objectIn({ name }, parseJson({ name }, event.data))
+        yield { ...(change as Omit<BlobChange, 'position'>), position }
       }
     } catch (error) {
       if (!mayPass(error)) throw error

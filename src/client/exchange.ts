@@ -74,10 +74,10 @@ export function parseJson(call: Named, text: string): unknown {
 
 type Named = { name: string }
 
-export function objectIn<T>({ name }: Named, answer: unknown): T {
+export function objectIn({ name }: Named, answer: unknown): Record<string, unknown> {
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
     throw new ConnectionError(name, 'bad-answer')
-  return answer as T
+  return answer as Record<string, unknown>
 }
 
 /** `count`: of what was asked. With fewer or more, nobody knows which answer belongs to which question. */

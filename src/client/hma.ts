@@ -114,7 +114,7 @@ export function hmaClient(options: ClientOptions): HmaClient {
       const query = { signal, signal_type: signalType, banks: banks?.join(',') }
       const call = { name: 'GET /m/raw_lookup' }
       const answer = await read('/m/raw_lookup', { ...query, include_distance: true }, given)
-      return listIn(call, objectIn<{ matches: unknown }>(call, answer).matches)
+      return listIn(call, objectIn(call, answer)['matches'])
     },
     compare: (pairs, given) =>
       requester.json(

@@ -25,7 +25,7 @@ export async function* jsonLines<T>(
   bytes: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<T> {
   for await (const line of linesOf(name, bytes)) {
-    if (line.trim() !== '') yield objectIn<T>({ name }, parseJson({ name }, line))
+    if (line.trim() !== '') yield objectIn({ name }, parseJson({ name }, line)) as T
   }
 }
 

@@ -2,53 +2,17 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import type { TestContext } from 'node:test'
 import { credentialContext } from '../banks/exchange-credentials.ts'
-import { connect } from '../db/client.ts'
-import { silentLog, testDatabase } from '../testing/database.ts'
-import { hmaInTest, hmaSchema, hmaVersion } from '../testing/hma-database.ts'
+import { hmaInTest, hmaVersion } from '../testing/hma-database.ts'
 import { alice, createWorld, digestOfBytes } from '../testing/world.ts'
 import { fillHma, md5Of, pdqOf } from './hma-in-test.ts'
+import { contentsOf, find, headOf, importInTest } from './import-hma-in-test.ts'
+import type { World } from './import-hma-in-test.ts'
 import { commandLine } from './run-in-test.ts'
-
-async function setUp(t: TestContext) {
-  const database = await testDatabase(t)
-  const hma = await hmaInTest(database, t)
-  const run = await commandLine(database)
-  return {
-    database,
-    hma,
-    run,
-    import: (...more: string[]) => run(['import', 'hma', hma.url, ...more]),
-  }
-}
-type World = Awaited<ReturnType<typeof setUp>>
-
-async function contentsOf({ database }: World) {
-  return database.owner<
-    {
-      id: number
-      bank: string
-      ts: number
-      note: string | null
-      signals: string[]
-      live: boolean
-    }[]
-  >`
-    select c.id, b.name as bank, c.disable_until_ts as ts, c.note, c.removed_at is null as live, array(
-      select s.type || ' ' || encode(s.value, 'hex') from bank_signal s where s.content = c.id and s.state = 'live' order by 1) as signals
-    from bank_content c join bank b on b.id = c.bank order by c.id`
-}
-const find = async (world: World, id: number) =>
-  (await contentsOf(world)).find((one) => one.id === id)
-async function headOf({ database }: World): Promise<number> {
-  const [row] = await database.owner<{ generation: number }[]>`select generation from bank_head`
-  return row?.generation ?? 0
-}
 
 describe('import hma', () => {
   test('brings banks, contents with their numbers, words and provenance, and says all that it leaves', async (t) => {
-    const world = await setUp(t)
+    const world = await importInTest(t)
     await fillHma(world.hma.db)
     const dry = await world.import('--dry-run')
     assert.equal(dry.code, 0, dry.err)
@@ -121,7 +85,7 @@ describe('import hma', () => {
   })
 
   test('makes banks that observe, restricted, an exchange’s confidential, with HMA’s ratio; the exchange rests', async (t) => {
-    const world = await setUp(t)
+    const world = await importInTest(t)
     await fillHma(world.hma.db)
     await world.import()
     const banks = await world.database.owner`
@@ -170,7 +134,7 @@ describe('import hma', () => {
   })
 
   test('brings credentials only when asked, and sealed', async (t) => {
-    const world = await setUp(t)
+    const world = await importInTest(t)
     await fillHma(world.hma.db)
     assert.equal((await world.import('--credentials')).code, 2, 'without a data key')
     const env = { BLOBWATCH_DATA_KEY: 'ab'.repeat(32) }
@@ -192,7 +156,7 @@ describe('import hma', () => {
   })
 
   test('the second time nothing changes; then exactly what changed in HMA does', async (t) => {
-    const world = await setUp(t)
+    const world = await importInTest(t)
     const { db } = world.hma
     await fillHma(db)
     await world.import()
@@ -239,7 +203,7 @@ describe('import hma', () => {
   })
 
   test('what people did here stays, until HMA changes the same thing', async (t) => {
-    const world = await setUp(t)
+    const world = await importInTest(t)
     const { db } = world.hma
     await fillHma(db)
     await world.import()
@@ -256,7 +220,7 @@ describe('import hma', () => {
   })
 
   test('a content that comes back in HMA comes back here', async (t) => {
-    const world = await setUp(t)
+    const world = await importInTest(t)
     const { db } = world.hma
     await fillHma(db)
     await world.import()
@@ -273,7 +237,7 @@ describe('import hma', () => {
   })
 
   test('every change is in the ledger with who asked, counts by bank, and no value', async (t) => {
-    const world = await setUp(t)
+    const world = await importInTest(t)
     await fillHma(world.hma.db)
     await world.import()
     const notes = await world.database.owner<
@@ -313,25 +277,25 @@ describe('import hma', () => {
   test('looks back once, about the banks that do more than observe, or all when asked', async (t) => {
     const jobs = ({ database }: World) =>
       database.owner`select detail from job where kind = 'rematch'`
-    const world = await setUp(t)
+    const world = await importInTest(t)
     await fillHma(world.hma.db)
     await world.import()
     assert.equal((await jobs(world)).length, 0)
-    const other = await setUp(t)
+    const other = await importInTest(t)
     await fillHma(other.hma.db)
     await other.import('--mode', 'hold')
     assert.deepEqual(
       (await jobs(other)).map((row) => row['detail']),
       [{ banks: [1, 2, 3] }],
     )
-    const asked = await setUp(t)
+    const asked = await importInTest(t)
     await fillHma(asked.hma.db)
     await asked.import('--look-back')
     assert.equal((await jobs(asked)).length, 1)
   })
 
   test('new contents of ours get numbers behind those that HMA may still give', async (t) => {
-    const world = await setUp(t)
+    const world = await importInTest(t)
     await fillHma(world.hma.db)
     await world.import()
     await world.run(['bank', 'create', 'OWN', '--class', 'open'])
@@ -389,103 +353,4 @@ test('a running index takes it up: what was seen before is found again, what com
   assert.deepEqual(await contentsOf('before'), [10])
   assert.deepEqual(await contentsOf('after'), [])
   assert.deepEqual(await contentsOf('disabled'), [12])
-})
-
-describe('import hma refuses, and changes nothing', () => {
-  const empty = async (world: World) => {
-    assert.equal((await world.database.owner`select from bank where name <> 'PLAIN'`).length, 0)
-    assert.equal((await world.database.owner`select from hma_import`).length, 0)
-  }
-
-  test('a number of ours that HMA gave too', async (t) => {
-    const world = await setUp(t)
-    await fillHma(world.hma.db)
-    await world.database.owner`select setval(pg_get_serial_sequence('bank_content', 'id'), 14)`
-    await world.run(['bank', 'create', 'PLAIN'])
-    await world.run(['bank', 'add', 'PLAIN', '--md5', md5Of(5000)])
-    const { code, err } = await world.import()
-    assert.equal(code, 2)
-    assert.match(err, /content 15 is here already and did not come from HMA/)
-    await empty(world)
-  })
-
-  test('a bank of ours by the same name', async (t) => {
-    const world = await setUp(t)
-    await fillHma(world.hma.db)
-    await world.run(['bank', 'create', 'PLAIN'])
-    const { code, err } = await world.import()
-    assert.equal(code, 2)
-    assert.match(err, /there is a bank 'PLAIN' here that did not come from HMA/)
-    await empty(world)
-  })
-
-  test('a database that is not HMA’s, lacks a table, is not there, or does not let us in', async (t) => {
-    const world = await setUp(t)
-    const without = await hmaInTest(world.database, t, {
-      schema: hmaSchema.replace('create table signal_type_override', 'create table other'),
-    })
-    const admin = connect(world.database.superuserAddress, {
-      max: 1,
-      applicationName: 'test',
-      log: silentLog,
-    })
-    t.after(() => admin.end({ timeout: 1 }))
-    await admin.unsafe(
-      `do $$ begin create role hma_nobody login; exception when duplicate_object then null; end $$`,
-    )
-    const gone = world.hma.url.replace(/hma_\d+_\w+/, 'hma_nowhere')
-    for (const [address, sentence] of [
-      [without.url, /this is not HMA’s database, .*it lacks signal_type_override/],
-      [gone, /HMA’s Postgres has no database of this name/],
-      [world.hma.urlAs('hma_nobody'), /this role may not read HMA’s tables: docs\/from-hma\.md/],
-      ['postgres://u@127.0.0.1:1/x', /nothing answers at HMA’s address/],
-      [`postgres://u:secret@nowhere.invalid/x`, /the host of HMA’s database is not known/],
-      ['mysql://u@h/x', /the database address must look like/],
-    ] as const) {
-      const { code, err } = await world.run(['import', 'hma', address])
-      assert.equal(code, 2, `${address}: ${err}`)
-      assert.match(err, sentence)
-      assert.ok(!err.includes('secret'))
-    }
-    await empty(world)
-  })
-
-  test('an HMA that was emptied, and another HMA, unless somebody says so', async (t) => {
-    const world = await setUp(t)
-    await fillHma(world.hma.db)
-    await world.import()
-    await world.hma.db`delete from bank_content`
-    const emptied = await world.import()
-    assert.equal(emptied.code, 2)
-    assert.match(emptied.err, /HMA has 0 contents and 18 came from it before.*--removals/)
-    const other = await hmaInTest(world.database, t)
-    await fillHma(other.db)
-    const moved = await world.run(['import', 'hma', other.url])
-    assert.equal(moved.code, 2)
-    assert.match(moved.err, /the last import came from another database.*--moved/)
-    assert.equal((await contentsOf(world)).filter(({ live }) => live).length, 18)
-    assert.equal((await world.run(['import', 'hma', other.url, '--moved'])).code, 0)
-    assert.equal((await contentsOf(world)).filter(({ live }) => live).length, 18)
-    await other.db`delete from bank_content`
-    assert.equal((await world.run(['import', 'hma', other.url, '--removals'])).code, 0)
-    assert.equal((await contentsOf(world)).filter(({ live }) => live).length, 0)
-  })
-
-  test('a role that only reads is enough, and no warning is given', async (t) => {
-    const world = await setUp(t)
-    await fillHma(world.hma.db)
-    const admin = connect(world.database.superuserAddress, {
-      max: 1,
-      applicationName: 'test',
-      log: silentLog,
-    })
-    t.after(() => admin.end({ timeout: 1 }))
-    await admin.unsafe(
-      `do $$ begin create role hma_reader login; exception when duplicate_object then null; end $$`,
-    )
-    await world.hma.db.unsafe(`grant select on all tables in schema public to hma_reader`)
-    const { code, err } = await world.run(['import', 'hma', world.hma.urlAs('hma_reader')])
-    assert.equal(code, 0, err)
-    assert.doesNotMatch(err, /could write/)
-  })
 })

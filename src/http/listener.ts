@@ -18,11 +18,13 @@ export type ListenerLimits = {
   headersMs: number
   /** From the connection to the last body byte. */
   requestMs: number
-  /** The same for paths that read a body of any length piece by piece. */
+  /** The same for paths that read a body of any length piece by piece, unless it is JSON: that is read as a whole. */
   streamMs: number
   keepAliveMs: number
   /** How long an answer may wait without a byte of it being taken. */
   unreadMs: number
+  /** Of silence, until the kernel asks whether anybody is there. */
+  vanishedMs: number
   headerBytesMax: number
   connectionsMax: number
   /** How long open requests and streams may go on after close(). */
@@ -36,6 +38,7 @@ export const listenerLimits: ListenerLimits = {
   // Longer than the usual proxy's 60 s, so that the proxy and not we end an idle connection.
   keepAliveMs: 65_000,
   unreadMs: 60_000,
+  vanishedMs: 30_000,
   headerBytesMax: 16 * 1024,
   connectionsMax: 1000,
   closeMs: 5_000,
@@ -89,6 +92,9 @@ export async function listen(
       requestTimeout: streams.size > 0 ? limits.streamMs : limits.requestMs,
       connectionsCheckingInterval: Math.min(limits.headersMs, 5_000),
       keepAliveTimeout: limits.keepAliveMs,
+      // Of a peer that vanished without a word nothing else would ever come.
+      keepAlive: true,
+      keepAliveInitialDelay: limits.vanishedMs,
       maxHeaderSize: limits.headerBytesMax,
       // Without this, `Upgrade: h2c` (curl, some proxies) would end at the upgrade handler as well.
       shouldUpgradeCallback: (request) => isWebSocket(request) && xrpc !== undefined,
@@ -143,7 +149,7 @@ function counted(
 function hurried(handle: Handler, { streams, ms }: { streams: Set<string>; ms: number }): Handler {
   if (streams.size === 0) return handle
   return (request, response) => {
-    if (!streams.has(pathOf(request))) {
+    if (!streams.has(pathOf(request)) || isJson(request)) {
       const timer = setTimeout(() => {
         if (!request.complete) request.destroy()
       }, ms)
@@ -163,6 +169,10 @@ function read(handle: Handler, ms: number): Handler {
     })
     handle(request, response)
   }
+}
+
+function isJson(request: IncomingMessage): boolean {
+  return /^application\/json\b/i.test(request.headers['content-type'] ?? '')
 }
 
 function pathOf(request: IncomingMessage): string {

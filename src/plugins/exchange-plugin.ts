@@ -13,7 +13,13 @@ export const exchangeLimits = {
 } as const
 
 const { updatesMax, signalsMax, checkpointCharsMax } = exchangeLimits
-const upstreamId = z.string().min(1).max(512)
+/** Postgres holds neither a NUL nor half a character: kept or not, they would come again for ever. */
+const text = (charsMax: number) =>
+  z
+    .string()
+    .max(charsMax)
+    .refine((value) => value.isWellFormed() && !value.includes('\0'))
+const upstreamId = text(512).min(1)
 
 const answer = z.object({
   updates: z
@@ -34,13 +40,13 @@ const answer = z.object({
             )
             .min(1)
             .max(signalsMax),
-          tags: z.array(z.string().max(128)).max(32).default([]),
+          tags: z.array(text(128)).max(32).default([]),
         }),
         z.strictObject({ op: z.literal('delete'), id: upstreamId }),
       ]),
     )
     .max(updatesMax),
-  checkpoint: z.string().max(checkpointCharsMax),
+  checkpoint: text(checkpointCharsMax),
   more: z.boolean(),
 })
 

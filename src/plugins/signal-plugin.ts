@@ -66,6 +66,6 @@ function parseHash(
 }
 
 function parseDistance({ distance }: Record<string, unknown>): PluginDistance | undefined {
-  if (typeof distance !== 'number' || !(distance >= 0)) return undefined
+  if (typeof distance !== 'number' || !(distance >= 0) || distance === Infinity) return undefined
   return { kind: 'distance', distance }
 }

@@ -31,6 +31,7 @@ import {
   readHmaSignalTypes,
 } from '../banks/hma-rows.ts'
 import type { HmaBank, HmaCounts, HmaExchange, HmaRow } from '../banks/hma-rows.ts'
+import { storableJson } from '../banks/hma-content.ts'
 import { createPageMaker } from '../banks/hma-pages.ts'
 import { parsePolicy } from '../banks/bank-policy.ts'
 import type { Database } from '../db/client.ts'
@@ -96,12 +97,20 @@ export async function planHmaImport(options: HmaImportOptions): Promise<HmaPlan>
   for (const { id } of hmaBanks)
     if (removed.has(id)) remarks.push(`bank ${id} stays behind: somebody removed it here`)
   const banks = wanted.flatMap((bank) => toBank(bank, options, remarks))
-  const exchanges = hmaExchanges.flatMap((one) => toExchange(one, wanted, options, remarks))
+  const taken = new Set(banks.map(({ id }) => id))
+  const filled = wanted.filter(({ id }) => taken.has(id))
+  const exchanges = hmaExchanges.flatMap((one) => toExchange(one, filled, options, remarks))
+  const allTypes = await readHmaSignalTypes(hma)
+  const signalTypes = allTypes.filter(({ ratio }) => Number.isFinite(ratio))
+  if (signalTypes.length < allTypes.length)
+    remarks.push(
+      `${allTypes.length - signalTypes.length} ratios of signal types stay behind: they are no numbers`,
+    )
   if (facts.unknown.length > 0)
     remarks.push(`columns that are not known stay behind: ${facts.unknown.join(', ')}`)
   if (counts.orphans > 0)
     remarks.push(`${counts.orphans} records of exchanges without a content stay behind`)
-  return { facts, counts, banks, exchanges, signalTypes: await readHmaSignalTypes(hma), remarks }
+  return { facts, counts, banks, exchanges, signalTypes, remarks }
 }
 
 async function refuseOther({ db, moved }: HmaImportOptions, { identity }: HmaFacts): Promise<void> {
@@ -163,8 +172,16 @@ function toExchange(
   remarks: string[],
 ): BegunExchange[] {
   const bank = banks.find((one) => one.exchange === exchange.id)
-  if (bank === undefined || !bankNamePattern.test(bank.name)) {
+  if (bank === undefined) {
     remarks.push(`exchange ${exchange.id} stays behind: it has no bank here`)
+    return []
+  }
+  const [config, checkpoint] = [exchange.config, exchange.checkpoint].map(parseStorable)
+  const isName = [exchange.name, exchange.api].every((name) => exchangeName.test(name))
+  if (exchange.isTooLong || !isName || config === 'unstorable' || checkpoint === 'unstorable') {
+    remarks.push(
+      `exchange ${exchange.id} stays behind: its name, configuration or checkpoint cannot be kept`,
+    )
     return []
   }
   const { id, name, api, checkpointTs, fetchedItems, kept, status } = exchange
@@ -175,9 +192,9 @@ function toExchange(
       name,
       bank: bank.id,
       api,
-      config: parseOr(exchange.config, {}),
+      config: config ?? {},
       enabled: options.exchangesOn && fetching,
-      checkpoint: parseOr(exchange.checkpoint, null),
+      checkpoint: checkpoint ?? null,
       checkpointTs,
       fetchedItems,
       kept: { ...kept, status, fetching, isOn: options.exchangesOn },
@@ -185,9 +202,12 @@ function toExchange(
   ]
 }
 
-function parseOr(text: string | null, otherwise: unknown): unknown {
-  if (text === null) return otherwise
-  return (JSON.parse(text) as unknown) ?? otherwise
+const exchangeName = /^\P{Cc}{1,255}$/u
+
+function parseStorable(text: string | null): unknown {
+  const stored = storableJson(text, { any: false })
+  if (stored === 'unstorable') return stored
+  return stored.json === undefined ? undefined : (JSON.parse(stored.json) as unknown)
 }
 
 export type HmaImported = Awaited<ReturnType<typeof hmaImportTotals>> & {

@@ -37,19 +37,31 @@ export function wallCommand(walls: Walls, limits: Limits, serial: number): strin
 
 /**
  * The words before a program that is not ours. `network: true` leaves the network open; what V8 reserves is not added, so a
- * program of Node needs 600 MB.
+ * program of Node needs 600 MB. Processes that it starts are in a namespace with it and end with it, whatever session they are
+ * in. There it is the first, which the signal of a soft limit does not end: the limit of processor time is a hard one.
  */
 export function programCommand(
   walls: Walls,
   limits: Limits & { network: boolean },
   serial: number,
 ): string[] {
-  const behind: Walls = limits.network ? { ...walls, network: 'open' } : walls
+  const { processorSeconds } = limits
+  const own = { reserved: 0, processorSecondsHard: processorSeconds }
   return [
-    ...networkWords(behind.network),
-    ...(walls.limits === 'set' ? limitWords(behind, limits, 0) : []),
+    // Its parent is `unshare`, so that is what has to end with us.
+    ...(walls.user === 'same' ? [] : [tool('setpriv'), '--pdeathsig=KILL']),
+    ...treeWords(walls.network, limits.network),
+    ...(walls.limits === 'set' ? limitWords(walls, limits, own) : []),
     ...userWords(walls.user, userIds.first + (serial % userIds.count)),
   ]
+}
+
+function treeWords(able: Walls['network'], withNetwork: boolean): string[] {
+  if (able === 'open') return []
+  const words = withNetwork
+    ? [tool('unshare'), ...(able === 'cut' ? [] : ['--map-current-user'])]
+    : networkWords(able)
+  return [...words, '--pid', '--fork', '--kill-child=KILL']
 }
 
 function networkWords(network: Walls['network']): string[] {
@@ -58,13 +70,17 @@ function networkWords(network: Walls['network']): string[] {
   return network === 'cut' ? words : [...words, '--map-current-user']
 }
 
-function limitWords(walls: Walls, limits: Limits, reserved = reservedBytes): string[] {
+function limitWords(
+  walls: Walls,
+  limits: Limits,
+  own = { reserved: reservedBytes, processorSecondsHard },
+): string[] {
   // The count of threads is kept per user: it only means this child where the user, or its namespace, is its own.
   const countsAlone = walls.user === 'own' || walls.network === 'cut-by-user-namespace'
   return [
     tool('prlimit'),
-    `--data=${limits.memoryBytes + reserved}`,
-    `--cpu=${limits.processorSeconds}:${processorSecondsHard}`,
+    `--data=${limits.memoryBytes + own.reserved}`,
+    `--cpu=${limits.processorSeconds}:${own.processorSecondsHard}`,
     `--nofile=${filesMax}`,
     '--fsize=0',
     '--core=0',
