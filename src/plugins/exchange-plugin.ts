@@ -1,5 +1,6 @@
 // An exchange of others: what changed at a programme since a checkpoint.
 import { z } from 'zod'
+import type { ExchangeClient, ExchangeUpdate } from '../domain/ports.ts'
 import type { ExchangeManifest } from './manifest.ts'
 import { createPluginHost } from './plugin-host.ts'
 import type { PluginHost, PluginParts } from './plugin-host.ts'
@@ -13,7 +14,9 @@ export const exchangeLimits = {
 } as const
 
 const { updatesMax, signalsMax, checkpointCharsMax } = exchangeLimits
-const upstreamId = z.string().min(1).max(512)
+/** What the database cannot keep would fail again with every try. */
+const text = z.string().refine((given) => given.isWellFormed() && !given.includes('\0'))
+const upstreamId = text.min(1).max(512)
 
 const answer = z.object({
   updates: z
@@ -34,17 +37,15 @@ const answer = z.object({
             )
             .min(1)
             .max(signalsMax),
-          tags: z.array(z.string().max(128)).max(32).default([]),
+          tags: z.array(text.max(128)).max(32).default([]),
         }),
         z.strictObject({ op: z.literal('delete'), id: upstreamId }),
       ]),
     )
     .max(updatesMax),
-  checkpoint: z.string().max(checkpointCharsMax),
+  checkpoint: text.max(checkpointCharsMax),
   more: z.boolean(),
 })
-
-export type ExchangeUpdate = z.infer<typeof answer>['updates'][number]
 
 export type PluginFetch =
   /** `checkpoint` goes with what these updates became, in one step. `more`: ask again at once. */
@@ -74,6 +75,33 @@ export function openExchangePlugin(manifest: ExchangeManifest, parts: PluginPart
       )
     },
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  }
+}
+
+/**
+ * The plug-in as a client of one exchange, in a process of its own. The exchange's configuration comes over the manifest's;
+ * a checkpoint that another client left is handed over as JSON text.
+ */
+export function pluginClient(
+  manifest: ExchangeManifest,
+  config: Record<string, unknown>,
+  parts: PluginParts,
+): ExchangeClient {
+  const merged = { ...manifest.config, ...config } as ExchangeManifest['config']
+  const plugin = openExchangePlugin({ ...manifest, config: merged }, parts)
+  return {
+    async fetch(checkpoint, signal) {
+      const stopped = Promise.withResolvers<void>()
+      const stop = () => stopped.resolve(plugin[Symbol.asyncDispose]())
+      signal.addEventListener('abort', stop, { once: true })
+      if (signal.aborted) stop()
+      const known = typeof checkpoint === 'string' ? checkpoint : JSON.stringify(checkpoint)
+      const fetched = await plugin.fetch(known)
+      signal.removeEventListener('abort', stop)
+      if (signal.aborted) await stopped.promise
+      return fetched
+    },
+    [Symbol.asyncDispose]: () => plugin[Symbol.asyncDispose](),
   }
 }
 
