@@ -1,16 +1,20 @@
-// The setting that names plug-ins.
+// The settings of plug-ins and of the exchanges that they fetch.
 import { isAbsolute } from 'node:path'
 
 export const pluginSettings = {
   BLOBWATCH_PLUGINS: {
-    help: 'Manifests of plug-ins (docs/extending.md), whole paths with commas between them. They are read at the start; `plugin check` tries them. Nothing is matched with their values yet.',
+    help: 'Manifests of plug-ins (docs/extending.md), whole paths with commas between them. They are read at the start; `plugin check` tries them. An exchange of the api by the name of such a plug-in is fetched; nothing is matched with values of a signal type yet.',
+  },
+  BLOBWATCH_EXCHANGE_MINUTES: {
+    fallback: '15',
+    help: 'Minutes from the end of a fetch from an exchange to the next. What failed is asked again after a minute, then after twice as long each time, six hours at most.',
   },
 } as const
 
 const pluginsMax = 16
 
 export function readPlugins(
-  read: { text(name: keyof typeof pluginSettings): string | undefined },
+  read: { text(name: 'BLOBWATCH_PLUGINS'): string | undefined },
   problems: string[],
 ): string[] {
   const paths = (read.text('BLOBWATCH_PLUGINS') ?? '')

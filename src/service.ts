@@ -13,6 +13,7 @@ import { actionKinds } from './domain/bank.ts'
 import { createLabelSigner } from './labeler/sign-label.ts'
 import { createPostgresLabelStore } from './labeler/postgres-label-store.ts'
 import { createBell } from './queue/bell.ts'
+import type { Manifest } from './plugins/manifest.ts'
 import { ensureKeySet } from './roles/key-set.ts'
 import { openListeners } from './service-listeners.ts'
 import { openDatabase } from './service-database.ts'
@@ -20,6 +21,7 @@ import { joinDeployment } from './service-identity.ts'
 import { createHealth } from './service-health.ts'
 import { openBankBook } from './service-index.ts'
 import { openLedgerParts } from './service-ledger.ts'
+import { openExchangeApis } from './service-exchanges.ts'
 import { openVault } from './service-vault.ts'
 import { startRoles } from './service-roles.ts'
 import { principalId } from './steps/withdraw.ts'
@@ -35,6 +37,8 @@ export type ServiceOverrides = {
   random?: () => number
   /** The embedded Postgres does not wait for the disk: for tests and the demo. */
   fastDatabase?: boolean
+  /** Those that the settings name, as they were read. */
+  plugins?: readonly Manifest[]
 }
 
 export type Parts = Awaited<ReturnType<typeof makeParts>>
@@ -155,6 +159,10 @@ async function makeParts(
       verifyRecordCarries({ ...place, resolver, client, carries: carriesBlob }),
     signer,
     vault: config.evidence && openVault(config.evidence),
+    exchangeApis: await openExchangeApis(options.plugins ?? [], {
+      clock,
+      warn: (message) => log.warn(message, { component: 'plug-in' }),
+    }),
     readRecord: createRecordReader({ resolver, client }),
     labels: createPostgresLabelStore({
       database: db,
@@ -172,6 +180,7 @@ async function makeParts(
       act: createBell(),
       url: createBell(),
       rematch: createBell(),
+      exchange: createBell(),
     },
   }
 }

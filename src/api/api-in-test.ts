@@ -1,6 +1,7 @@
 // A started service with its listeners on a real Postgres, and keys for it: what a contract test of an API talks to.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +17,7 @@ import {
 import type { KeyScope } from '../cases/api-keys.ts'
 import { parseConfig } from '../config.ts'
 import { describeAddress } from '../db/address.ts'
+import { parseManifest } from '../plugins/manifest.ts'
 import { build } from '../service.ts'
 import type { Service } from '../service.ts'
 import { ensureRoom } from '../service-database.ts'
@@ -77,7 +79,9 @@ export async function apiInTest(
   const config = parseConfig(env, (path) => assert.fail(`nothing is read from ${path}`))
   const lines: string[] = []
   const destination = { write: (line: string) => void lines.push(line) }
-  const service = stack.use(await build(config, { log: createLog({ level: 'warn', destination }) }))
+  const plugins = config.plugins.map((path) => parseManifest(readFileSync(path, 'utf8'), path))
+  const log = createLog({ level: 'warn', destination })
+  const service = stack.use(await build(config, { log, plugins }))
   const { publicUrl, privateUrl: url, hmaUrl = '' } = await service.start()
   const nowMs = Date.now()
   const person = await principalId(database.app, { kind: 'person', name: 'tester', nowMs })

@@ -71,8 +71,8 @@ export type ListItem = {
   disableUntilTs: number
 }
 
-/** HMA's names for the same digest. */
-const typeNames: ReadonlyMap<string, SignalType> = new Map([
+/** Ours, and HMA's names for the same digest. */
+export const typeNames: ReadonlyMap<string, SignalType> = new Map([
   ...signalTypes.map((type) => [type, type] as const),
   ['video_md5', 'md5'],
   ['raw_md5', 'md5'],

@@ -13,6 +13,7 @@ import { fail, groups, note, runCheck, skip } from './doctor/check.ts'
 import type { Check, DoctorContext, Finding, Group, Result } from './doctor/check.ts'
 import { databaseChecks } from './doctor/database-checks.ts'
 import { ledgerChecks } from './doctor/ledger-checks.ts'
+import { exchangeChecks } from './doctor/exchange-checks.ts'
 import { evidenceChecks } from './doctor/evidence-checks.ts'
 import { hmaChecks } from './doctor/hma-checks.ts'
 import { machineChecks } from './doctor/machine-checks.ts'
@@ -30,6 +31,7 @@ const checks: Check[] = [
   ...databaseChecks,
   ...networkChecks,
   ...stateChecks,
+  ...exchangeChecks,
   ...hmaChecks,
   ...ledgerChecks,
   ...evidenceChecks,
@@ -106,6 +108,7 @@ async function examine(io: Io, only: Group | undefined, offline: boolean): Promi
     env: io.env,
     database,
     databaseProblem: problem,
+    readFile: io.readFile,
     nowMs: Date.now(),
     log,
     signal: io.stop,

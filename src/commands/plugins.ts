@@ -9,7 +9,7 @@ import { openSandbox } from '../signals/sandbox.ts'
 import type { Io } from './io.ts'
 
 /** Throws UsageError when it cannot be read or is wrong. */
-export function readManifest(io: Io, path: string): Manifest {
+export function readManifest(io: Pick<Io, 'readFile'>, path: string): Manifest {
   const whole = resolve(path)
   let text: string
   try {
@@ -21,7 +21,7 @@ export function readManifest(io: Io, path: string): Manifest {
 }
 
 /** The start refuses manifests that are wrong, and two of one name. */
-export function readManifests(io: Io, paths: readonly string[]): Manifest[] {
+export function readManifests(io: Pick<Io, 'readFile'>, paths: readonly string[]): Manifest[] {
   const manifests = paths.map((path) => readManifest(io, path))
   const names = manifests.map(({ name }) => name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)

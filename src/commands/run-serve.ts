@@ -1,6 +1,7 @@
 // The service as a process: from settings to a signal.
 import { parseConfig } from '../config.ts'
 import { UsageError } from '../domain/errors.ts'
+import { readExchanges } from '../exchanges/exchange-store.ts'
 import { build } from '../service.ts'
 import { createLog, parseLogLevel } from '../telemetry/log.ts'
 import { armFromSetting } from './crash-setting.ts'
@@ -26,9 +27,11 @@ export async function serve(io: Io): Promise<void> {
   const plugins = readManifests(io, config.plugins)
   armFromSetting(config.crashPoint)
   const log = createLog({ level: parseLogLevel(config.logLevel) })
-  await using service = await build(config, { log })
+  await using service = await build(config, { log, plugins })
   const urls = await service.start()
-  io.err(startScreen({ config, parts: service.parts, urls, plugins }))
+  const { parts } = service
+  const exchanges = await readExchanges(parts.db, { nowMs: parts.clock() })
+  io.err(startScreen({ config, parts, urls, plugins, exchanges }))
   await Promise.race([stopped(io.stop), service.failed])
   log.info('stopping', { outcome: 'stopping' })
 }

@@ -1,5 +1,7 @@
 // The one screen at start: what is watched, what may be done where, what is not configured and what that costs.
 import type { Config } from '../config.ts'
+import { exchangeState } from '../exchanges/exchange-state.ts'
+import type { Exchange } from '../exchanges/exchange-store.ts'
 import type { Manifest } from '../plugins/manifest.ts'
 import type { Parts, ServiceUrls } from '../service.ts'
 import { version } from '../version.ts'
@@ -9,8 +11,10 @@ export function startScreen(options: {
   parts: Pick<Parts, 'database' | 'bankBook' | 'decoder' | 'identity'>
   urls: ServiceUrls
   plugins: readonly Manifest[]
+  exchanges: readonly Exchange[]
 }): string {
-  const { config, parts, urls, plugins } = options
+  const { config, parts, urls, plugins, exchanges } = options
+  const { fetched, others } = sortExchanges(exchanges, plugins)
   const rows: [string, string][] = [
     ['mode', modeLine(config)],
     ['watches', watchesLine(config)],
@@ -21,6 +25,7 @@ export function startScreen(options: {
     ],
     ['limits', limitsLine(config)],
     ['banks', banksLine(parts)],
+    ['exchanges', exchangesLine(fetched, config)],
     ['keeps', `sightings ${config.keepDays} days; matches, decisions and the ledger for good`],
     ['data', parts.database.place],
     ['decoder', sandboxLine(parts)],
@@ -28,7 +33,11 @@ export function startScreen(options: {
     ['private', `${urls.privateUrl}  (/readyz, /metrics, /api/v1)`],
     ['HMA', hmaLine(config, urls)],
   ]
-  const missing = [...missingLines(config, parts), ...plugins.map(pluginLine)]
+  const missing = [
+    ...missingLines(config, parts),
+    ...plugins.flatMap(pluginLines),
+    ...others.map(({ name, api }) => `exchange ${name}: not fetched, no plug-in is called ${api}`),
+  ]
   return [
     `Blobwatch ${version}`,
     ...rows.map(([name, value]) => `  ${name.padEnd(11)} ${value}`),
@@ -101,8 +110,20 @@ function missingLines(config: Config, parts: Pick<Parts, 'database' | 'identity'
   ].filter((line) => line !== false)
 }
 
-function pluginLine({ name, kind }: Manifest): string {
-  return kind === 'exchange'
-    ? `plug-in ${name}: nothing is fetched by exchanges of others yet, plugin check tries it`
-    : `plug-in ${name}: nothing is matched with its values yet, hash --plugin shows them`
+function sortExchanges(exchanges: readonly Exchange[], plugins: readonly Manifest[]) {
+  const apis = plugins.flatMap(({ name, kind }) => (kind === 'exchange' ? [name] : []))
+  const on = exchanges.filter(({ enabled }) => enabled)
+  const others = on.filter((one) => exchangeState(one, apis) === 'no-client')
+  return { fetched: on.filter((one) => !others.includes(one)), others }
+}
+
+function exchangesLine(fetched: readonly Exchange[], { exchangeMinutes }: Config): string {
+  if (fetched.length === 0) return 'none is fetched'
+  const names = fetched.map(({ name, api }) => `${name} (${api})`).join(', ')
+  return `${names}; ${exchangeMinutes} minutes after each fetch again`
+}
+
+function pluginLines({ name, kind }: Manifest): string[] {
+  if (kind === 'exchange') return []
+  return [`plug-in ${name}: nothing is matched with its values yet, hash --plugin shows them`]
 }

@@ -146,6 +146,7 @@ function addFacts(tally: Tally, entry: ReportEntry, atMs: number): void {
       })
       return
     case 'import.batch':
+    case 'exchange.page':
       tally.imports.push({
         bank: text(pub['bank']),
         added: whole(pub['added']),
