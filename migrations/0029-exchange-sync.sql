@@ -168,7 +168,10 @@ begin
     checkpoint_at = case when v_more then e.checkpoint_at else (p->>'askedAt')::timestamptz end,
     fetched_items = greatest(0, e.fetched_items + v_added - v_removed),
     deletions_since = v_exchange.deletions_since, deletions = v_deletions,
-    allow_deletions = e.allow_deletions and v_more, look_back = e.look_back or v_added + v_replaced > 0,
+    allow_deletions = e.allow_deletions and v_more,
+    -- What a bank of harmless pictures loses lets others match.
+    look_back = e.look_back or v_added + v_replaced > 0
+      or (v_removed > 0 and exists (select from bank b where b.id = e.bank and b.policy ? 'suppresses')),
     lease_until = v_now + make_interval(secs => (p->>'leaseSeconds')::double precision),
     left_out = (
       select coalesce(jsonb_object_agg(n.reason, n.count), '{}') from (

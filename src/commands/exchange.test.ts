@@ -25,8 +25,18 @@ async function listed(): Promise<Record<string, unknown>> {
   return first ?? assert.fail('there is none')
 }
 
+async function doctorSays(settings: Record<string, string> = env): Promise<string> {
+  const words = ['doctor', '--only', 'banks', '--offline', '--json']
+  const { checks } = (await run(words, { env: settings })).json() as {
+    checks: { id: string; level: string; line: string }[]
+  }
+  const found = checks.find(({ id }) => id === 'exchanges')
+  return `${found?.level}: ${found?.line}`
+}
+
 test('an exchange is made with its bank, switched off and on, and fetched when a person says so', async () => {
   assert.match((await exchange('list')).out, /There is no exchange: exchange create NAME/)
+  assert.equal(await doctorSays(), 'skip: no exchange is set up')
   const unknown = await exchange('create', 'LIST', '--api', 'ncmec')
   assert.deepEqual([unknown.code, unknown.err.includes('it names listed')], [2, true])
   const wrong = await exchange('create', 'a b', '--api', 'listed')
@@ -39,6 +49,10 @@ test('an exchange is made with its bank, switched off and on, and fetched when a
   assert.deepEqual([state, nextFetchAt], ['new', null])
   assert.match((await run(['bank', 'list'])).out, /LIST.*observe.*restricted/)
   assert.match((await run(['exchange', 'list'])).out, /no plug-in here is called listed/)
+  assert.match(await doctorSays(), /^ok: 1 exchange, 0 of them off/)
+  assert.match(await doctorSays({}), /^note: 1 exchange of 1 not fetched: no plug-in/)
+  const broken = { BLOBWATCH_PLUGINS: join(run.dir, 'not-there.json') }
+  assert.match(await doctorSays(broken), /^FAIL: .*cannot be read/)
 
   assert.match((await exchange('disable', 'LIST')).out, /^exchange LIST is off/)
   assert.equal((await listed())['state'], 'off')
@@ -69,6 +83,13 @@ test('the list shows what came of it, and what a person has to do', async () => 
   const { out } = await exchange('list')
   assert.match(out, /held: it would delete too much \(exchange fetch LIST --allow-deletions\)/)
   assert.match(out, /never .* 1 .* 3 unknown-type/)
+  assert.match(await doctorSays(), /^warn: 1 exchange held/)
+  await database.owner`update exchange set fetch_reason = 'timeout'`
+  assert.match(await doctorSays(), /^warn: 1 exchange of 1 failing/)
+  assert.match((await exchange('list')).out, /failed once: timeout/)
+  await database.owner`
+    update exchange set fetch_reason = null, failures = 0, succeeded_at = now() - interval '61 minutes'`
+  assert.match(await doctorSays(), /^warn: 1 exchange of 1 not fetched for long/)
   assert.ok(!out.includes('0cc175b9'))
 })
 

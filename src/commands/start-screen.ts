@@ -118,7 +118,7 @@ function sortExchanges(exchanges: readonly Exchange[], plugins: readonly Manifes
 }
 
 function exchangesLine(fetched: readonly Exchange[], { exchangeMinutes }: Config): string {
-  if (fetched.length === 0) return 'none is fetched'
+  if (fetched.length === 0) return 'none is fetched (npm run blobwatch -- exchange create NAME)'
   const names = fetched.map(({ name, api }) => `${name} (${api})`).join(', ')
   return `${names}; ${exchangeMinutes} minutes after each fetch again`
 }

@@ -37,7 +37,7 @@ export function exchangeSentence(exchange: Stated, state: ExchangeState): string
     case 'held':
       return `held: it would delete too much (exchange fetch ${exchange.name} --allow-deletions)`
     case 'failing':
-      return `failed ${exchange.failures} times in a row: ${exchange.fetchReason ?? 'no reason'}`
+      return `${timesFailed(exchange.failures)}: ${exchange.fetchReason ?? 'no reason'}`
     case 'new':
       return 'not fetched yet'
     case 'behind':
@@ -47,4 +47,8 @@ export function exchangeSentence(exchange: Stated, state: ExchangeState): string
     default:
       return state satisfies never
   }
+}
+
+function timesFailed(failures: number): string {
+  return failures === 1 ? 'failed once' : `failed ${failures} times in a row`
 }

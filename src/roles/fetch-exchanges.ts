@@ -7,6 +7,7 @@
 // A crash leaves the lease, which runs out after three minutes; the next one goes on behind the last page that came in.
 import { bankOfHistory } from '../banks/bank-store.ts'
 import { readBenignSet } from '../banks/benign.ts'
+import type { BenignSet } from '../banks/benign.ts'
 import { takePage } from '../banks/exchange-page.ts'
 import type { Database } from '../db/client.ts'
 import type { ExchangeApis } from '../domain/ports.ts'
@@ -64,7 +65,9 @@ async function fetchPages(
   const open = options.exchangeApis.get(claimed.api)
   if (open === undefined) throw new TypeError('an exchange was claimed that has no client here')
   const { id, policy } = await bankOfHistory(db, `b${claimed.bank}`)
-  const benign = policy.suppresses === undefined ? await readBenignSet(db, id) : undefined
+  // Most fetches bring nothing, and a bank of harmless pictures may be large.
+  let benign: Promise<BenignSet> | undefined
+  const isNegative = policy.suppresses !== undefined
   await using client = open(claimed.config)
   return await syncExchange({
     client,
@@ -73,7 +76,9 @@ async function fetchPages(
     clock,
     signal,
     async apply({ updates, ...page }) {
-      const taken = takePage(updates, { benign, pdqDistanceMax: policy.pdqDistanceMax })
+      if (updates.length > 0 && !isNegative) benign ??= readBenignSet(db, id)
+      const { pdqDistanceMax } = policy
+      const taken = takePage(updates, { benign: await benign, pdqDistanceMax })
       const applied = await applyPage(db, {
         ...{ claimed, principal, nowMs: clock() },
         ...page,

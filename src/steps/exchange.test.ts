@@ -146,6 +146,17 @@ describe('a page of an exchange', () => {
     assert.deepEqual(await world.passes(), [{ bank }], 'nothing more can match')
   })
 
+  test('looks again at what a harmless picture kept from matching, when it goes', async (t) => {
+    const world = await exchangeInTest(t)
+    await world.fetch([put('a')])
+    const { version: _, ...policy } = (await bankNamed(world.db, 'LIST')).policy
+    const negative = { ...policy, suppresses: 'all' as const }
+    await setBank(world.db, { name: 'LIST', policy: negative, ...world.author() })
+    const before = (await world.passes()).length
+    await world.fetch([gone('a')])
+    assert.deepEqual((await world.passes()).slice(before), [{ all: true }])
+  })
+
   test('leaves alone what people did with an item', async (t) => {
     const world = await exchangeInTest(t)
     const { db } = world
