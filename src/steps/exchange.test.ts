@@ -67,8 +67,12 @@ describe('a page of an exchange', () => {
     assert.equal((await world.apply(stale, [put('a')], { more: true })).outcome, 'applied')
     assert.equal((await world.apply(stale, [put('z')])).outcome, 'lost')
     const second = { pages: 1, from: '1', checkpoint: '2', more: true }
-    const wrong = { ...second, from: '0' }
-    assert.equal((await world.apply(stale, [put('z')], wrong)).outcome, 'lost')
+    // A programme may tell one checkpoint twice: the number of pages is another one.
+    for (const wrong of [
+      { ...second, from: '0' },
+      { ...second, pages: 0 },
+    ])
+      assert.equal((await world.apply(stale, [put('z')], wrong)).outcome, 'lost')
     world.pass(exchangeStepLimits.leaseSeconds * 1000)
     const next = await world.claim()
     assert.deepEqual([next?.checkpoint, next?.pages], ['1', 1])
@@ -88,8 +92,9 @@ describe('a page of an exchange', () => {
     await world.apply(claimed, [], { more: true })
     world.pass(exchangeStepLimits.leaseSeconds * 1000 - 1)
     assert.equal(await world.claim(), undefined)
-    const { runningSince, upToDate, fetchEndedAt } = await world.here()
-    assert.deepEqual([runningSince?.getTime(), upToDate, fetchEndedAt], [started, false, null])
+    const { runningSince, upToDate, fetchEndedAt, checkpointAt } = await world.here()
+    assert.equal(runningSince?.getTime(), started)
+    assert.deepEqual([upToDate, fetchEndedAt, checkpointAt], [false, null, null])
     await world.end(claimed, { ok: false, reason: 'timeout' })
     const after = await world.here()
     assert.deepEqual(
@@ -131,6 +136,17 @@ describe('a page of an exchange', () => {
     })
   })
 
+  test('brings an item’s words up to date and leaves its content', async (t) => {
+    const world = await exchangeInTest(t)
+    await world.fetch([put('a', ['a'], ['old'])])
+    const before = await generation(world)
+    const told = await world.fetch([put('a', ['a'], ['new'])])
+    assert.deepEqual([told.added, told.removed, await generation(world)], [0, 0, before])
+    const [a, ...more] = await contents(world)
+    assert.deepEqual(a?.provenance, { exchange: 'LIST', fetchId: 'a', tags: ['new'] })
+    assert.equal(more.length, 0)
+  })
+
   test('starts one pass for all that came in, when the fetch is over', async (t) => {
     const world = await exchangeInTest(t)
     const { bank } = await world.here()
@@ -167,7 +183,8 @@ describe('a page of an exchange', () => {
     await setContent(db, { bank: 'LIST', content: a.id, ...off })
     await world.bank('OURS', { confidential: true })
     await moveContent(db, { bank: 'LIST', content: b.id, to: 'OURS', ...world.author() })
-    await world.fetch([put('a', ['new']), put('b', ['new b']), gone('b')])
+    const told = await world.fetch([put('a', ['new']), put('b', ['new b']), gone('b')])
+    assert.deepEqual([told.added, told.removed], [1, 1])
     await world.fetch([put('b', ['new b'])])
     assert.deepEqual(await world.items(), { a: shown('new') })
     assert.deepEqual(
@@ -209,6 +226,14 @@ describe('an item that came with an import from HMA', () => {
 describe('a page that takes much away', () => {
   const many = (from: number, to: number) =>
     Array.from({ length: to - from }, (_, n) => String(from + n))
+
+  test('is no more than half of what there was that day', async (t) => {
+    const world = await exchangeInTest(t)
+    await world.fetch(many(0, 3000).map((id) => put(id)))
+    assert.equal((await world.fetch(many(0, 900).map(gone))).outcome, 'applied')
+    assert.equal((await world.fetch(many(900, 1300).map(gone))).outcome, 'applied')
+    assert.equal((await world.fetch(many(1300, 1600).map(gone))).outcome, 'held')
+  })
 
   test('is held until a person allows it, and told once', async (t) => {
     const world = await exchangeInTest(t)
@@ -260,7 +285,14 @@ describe('an exchange', () => {
     await assert.rejects(askForFetch(world.db, asked), { name: 'UsageError' })
     await setExchange(world.db, { ...off, enabled: true })
     assert.equal((await world.apply(claimed, [put('b')], second)).outcome, 'lost')
-    assert.equal((await world.claim())?.checkpoint, '1')
+    const again = await world.claim()
+    assert.equal(again?.checkpoint, '1')
+    assert.ok(again)
+    await world.end(again)
+    assert.equal(await world.claim(), undefined)
+    await setExchange(world.db, off)
+    await setExchange(world.db, { ...off, enabled: true })
+    assert.ok(await world.claim())
   })
 
   test('is fetched at once when a person asks, from the beginning when they say so', async (t) => {
