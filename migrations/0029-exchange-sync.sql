@@ -27,10 +27,13 @@ create index bank_content_hma_record on bank_content (bank, (provenance#>>'{hma,
 -- What an update is to the bank.
 create type exchange_op as (key text, signals jsonb, tags jsonb, content integer, op text);
 
--- p_rows: [{k id, s signals (missing: the item goes), t tags}], each id once. op: add, replace, same, remove or none.
+-- p_rows: [{k id, s signals (missing: the item goes), t tags}], each id once. op: add, replace, words (tags alone are others),
+-- same, remove or none.
 -- What a person moved to another bank stays there.
 create function exchange_ops(p_bank integer, p_rows json) returns setof exchange_op
-  language sql stable set search_path = blobwatch, pg_temp as $$
+  language sql stable set search_path = blobwatch, pg_temp
+-- A bank grows by pages in one session: what was planned for an empty table would compare each with each.
+set plan_cache_mode = force_custom_plan as $$
   select r.k, r.s, r.t, c.id,
     case
       when r.s is null then case when c.id is not null and c.moved_to is null then 'remove' else 'none' end
@@ -38,18 +41,19 @@ create function exchange_ops(p_bank integer, p_rows json) returns setof exchange
       when c.moved_to is not null or signals_digest(r.s) = (
         select signals_digest(jsonb_agg(jsonb_build_object('type', s.type, 'value', encode(s.value, 'hex'))))
         from bank_signal s where s.content = c.id and s.state = 'live'
-      ) then 'same'
+      ) then case when c.tags is distinct from r.t and c.moved_to is null then 'words' else 'same' end
       else 'replace'
     end
   from json_to_recordset(p_rows) as r(k text, s jsonb, t jsonb)
   left join lateral (
-    (select x.id, x.moved_to from bank_content x where x.bank = p_bank and x.source = 'exchange' and x.source_key = r.k
-      and x.source_key is not null and x.removed_at is null)
+    (select x.id, x.moved_to, x.provenance->'tags' as tags from bank_content x
+      where x.bank = p_bank and x.source = 'exchange' and x.source_key = r.k and x.source_key is not null and x.removed_at is null)
     union all
-    (select x.id, x.moved_to from bank_content x where x.bank = p_bank and x.source = 'exchange' and x.source_key = r.k
-      and x.source_key is not null and x.moved_to is not null)
+    (select x.id, x.moved_to, null from bank_content x
+      where x.bank = p_bank and x.source = 'exchange' and x.source_key = r.k and x.source_key is not null and x.moved_to is not null)
     union all
-    (select x.id, x.moved_to from bank_content x where x.bank = p_bank and x.source = 'hma'
+    -- HMA's words stay as they came.
+    (select x.id, x.moved_to, r.t from bank_content x where x.bank = p_bank and x.source = 'hma'
       and x.provenance#>>'{hma,fetchId}' = r.k and (x.removed_at is null or x.moved_to is not null))
     limit 1
   ) c on true
@@ -81,7 +85,8 @@ end $$;
 -- p_rows: see exchange_ops. outcome: applied; lost (of a lease that is over, or told twice: nothing changed); held (it would
 -- take too much away: nothing changed).
 create function apply_exchange_v1(p jsonb, p_rows text) returns table (outcome text, pages bigint, added integer, removed integer)
-  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+  language plpgsql security definer set search_path = blobwatch, pg_temp
+set plan_cache_mode = force_custom_plan as $$
 declare
   v_now timestamptz := (p->>'now')::timestamptz;
   v_principal integer := (p->>'principal')::integer;
@@ -109,7 +114,7 @@ begin
   end if;
   v_ops := array(select o from exchange_ops(v_exchange.bank, p_rows::json) o);
   select count(*) filter (where o.op = 'add'), count(*) filter (where o.op = 'replace'),
-    count(*) filter (where o.op = 'remove'), count(*) filter (where o.op = 'same')
+    count(*) filter (where o.op = 'remove'), count(*) filter (where o.op in ('same', 'words'))
   into v_added, v_replaced, v_removed, v_same from unnest(v_ops) o;
 
   if v_removed > 0 and (v_exchange.deletions_since is null or v_exchange.deletions_since <= v_now - interval '24 hours') then
@@ -158,11 +163,10 @@ begin
     select g.id, s.type, decode(s.value, 'hex'), v_generation
     from page g cross join lateral jsonb_to_recordset(g.signals) as s(type text, value text);
   end if;
-  -- Its words may be others now; those of HMA stay as they came.
-  update bank_content c set provenance = exchange_provenance(v_exchange.name, o.key, o.tags)
-  from unnest(v_ops) o
-  where o.op = 'same' and c.id = o.content and c.source = 'exchange' and c.removed_at is null
-    and c.provenance->'tags' is distinct from o.tags;
+  if v_same > 0 then
+    update bank_content c set provenance = exchange_provenance(v_exchange.name, o.key, o.tags)
+    from unnest(v_ops) o where o.op = 'words' and c.id = o.content;
+  end if;
 
   update exchange e set pages = e.pages + 1, checkpoint = nullif(p->'checkpoint', 'null'), up_to_date = not v_more,
     checkpoint_at = case when v_more then e.checkpoint_at else (p->>'askedAt')::timestamptz end,
