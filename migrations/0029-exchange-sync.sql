@@ -253,6 +253,39 @@ begin
   return query select true;
 end $$;
 
+-- Takes contents out of the bank of an exchange that is switched off, so that it can be removed: what is larger than one statement
+-- takes goes in parts. p: name, limit, principal, now. Returns how many; fewer than the limit: that was all.
+create function empty_exchange_v1(p jsonb) returns table (removed integer)
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+declare
+  v_now timestamptz := (p->>'now')::timestamptz;
+  v_principal integer := (p->>'principal')::integer;
+  v_exchange exchange;
+  v_contents integer[];
+  v_generation bigint;
+begin
+  perform pg_advisory_xact_lock(bank_lock_key());
+  select * into v_exchange from exchange e where e.name = p->>'name' and not e.enabled for update;
+  if not found then
+    raise exception 'Exchange ''%'' is on, or not there', p->>'name' using errcode = 'BU001';
+  end if;
+  v_contents := array(
+    select c.id from bank_content c where c.bank = v_exchange.bank and c.removed_at is null limit (p->>'limit')::integer);
+  if v_contents <> '{}' then
+    update bank_head h set generation = h.generation + 1 returning h.generation into v_generation;
+    insert into bank_change (generation, op, bank, principal, at)
+    values (v_generation, 'import', v_exchange.bank, v_principal, v_now);
+    update bank_content c set removed_at = v_now where c.id = any (v_contents);
+    update bank_signal s set state = 'removed', removed_generation = v_generation
+    where s.content = any (v_contents) and s.state = 'live';
+    update exchange e set fetched_items = greatest(0, e.fetched_items - cardinality(v_contents)) where e.bank = v_exchange.bank;
+    perform note_v1('exchange.emptied', actor(v_principal),
+      jsonb_build_object('bank', 'b' || v_exchange.bank, 'generation', v_generation, 'added', 0, 'removed', cardinality(v_contents)),
+      jsonb_build_object('name', v_exchange.name), null, null, null, 'exchange-emptied:' || v_generation, v_now);
+  end if;
+  return query select cardinality(v_contents);
+end $$;
+
 -- p: op (create | set | remove | fetch), name, principal, now. create: api, config, policy; makes the bank of that name as well,
 -- which is restricted, confidential and observes. set: enabled. remove: contentsMax; takes its bank away too. fetch: at once;
 -- allowDeletions until it is up to date; fromStart: from the programme's beginning.

@@ -9,7 +9,7 @@ import {
   createExchange,
   readExchange,
   readExchanges,
-  removeExchange,
+  removeLargeExchange,
   setExchange,
 } from '../exchanges/exchange-store.ts'
 import type { Author, Exchange } from '../exchanges/exchange-store.ts'
@@ -21,6 +21,9 @@ import type { Column } from './output.ts'
 import { readManifests } from './plugins.ts'
 import { withSession } from './session.ts'
 import type { CommandSession } from './session.ts'
+
+/** Contents. */
+const progressEvery = 50_000
 
 type Json = { json?: boolean }
 type FetchOptions = Json & { allowDeletions?: boolean; fromStart?: boolean }
@@ -173,7 +176,10 @@ async function runRemove(io: Io, name: string, options: Json): Promise<void> {
     const by = await author(session)
     if ((await readExchange(session.db, { name, nowMs: by.nowMs })) === undefined)
       throw new UsageError(`Exchange '${name}' not found`)
-    await removeExchange(session.db, { name, ...by })
+    const onProgress = (removed: number) => {
+      if (removed > 0 && removed % progressEvery === 0) io.err(`${removed} contents removed`)
+    }
+    await removeLargeExchange(session.db, { name, onProgress, ...by })
     if (options.json === true) printJson(io, { name, removed: true })
     else io.out(`exchange ${name} and its bank are gone: nothing matches it any more.`)
   })

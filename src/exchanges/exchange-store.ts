@@ -3,6 +3,9 @@ import { ask, callStep } from '../db/client.ts'
 import type { Database } from '../db/client.ts'
 import { policyDefaults, removalContentsMax } from '../domain/bank.ts'
 
+/** Of one step: scans wait meanwhile. */
+const emptyContentsMax = 5_000
+
 export type Exchange = {
   name: string
   bank: number
@@ -83,7 +86,25 @@ export async function askForFetch(
   await change(db, 'fetch', input)
 }
 
-/** With its bank. Of an exchange that is not there it does nothing. */
+/** With its bank, however large: it is switched off and emptied first. Killed in between, the same call goes on. */
+export async function removeLargeExchange(
+  db: Database,
+  input: { name: string; onProgress: (removed: number) => void } & Author,
+): Promise<void> {
+  const { name, onProgress, principal, nowMs } = input
+  await setExchange(db, { name, enabled: false, principal, nowMs })
+  for (let removed = 0; ;) {
+    const [row] = await callStep<{ removed: number }[]>(db, 'empty_exchange_v1', {
+      ...{ name, principal, limit: emptyContentsMax, now: new Date(nowMs) },
+    })
+    removed += row?.removed ?? 0
+    onProgress(removed)
+    if ((row?.removed ?? 0) < emptyContentsMax) break
+  }
+  await removeExchange(db, { name, principal, nowMs })
+}
+
+/** With its bank. Of an exchange that is not there it does nothing. Throws UsageError where the bank is too large for one step. */
 export async function removeExchange(
   db: Database,
   input: { name: string } & Author,

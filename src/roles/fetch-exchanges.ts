@@ -50,8 +50,9 @@ export async function fetchExchange(
   const principal = await principalId(db, { kind: 'system', name: 'blobwatch', nowMs: clock() })
   const end = await fetchPages(claimed, options, principal, signal)
   if (end.kind === 'lost') return
-  await endExchange(db, { claimed, principal, nowMs: clock(), ...outcomeOf(end, claimed, options) })
-  if (end.kind !== 'stopped') telemetry.exchangeFetched({ api: claimed.api, ...end })
+  const outcome = outcomeOf(end, claimed, options)
+  const isOurs = await endExchange(db, { claimed, principal, nowMs: clock(), ...outcome })
+  if (isOurs && end.kind !== 'stopped') telemetry.exchangeFetched({ api: claimed.api, ...end })
   options.onChanged()
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { sha256Of } from '../banks/bank-in-test.ts'
 import { bankNamed, moveContent, setBank, setContent } from '../banks/bank-store.ts'
-import { askForFetch, setExchange } from '../exchanges/exchange-store.ts'
+import { askForFetch, removeLargeExchange, setExchange } from '../exchanges/exchange-store.ts'
 import { exchangeInTest, gone, put, shown } from '../roles/exchange-in-test.ts'
 import type { ExchangeInTest } from '../roles/exchange-in-test.ts'
 import { profileProblem } from '../ledger/entry.ts'
@@ -310,6 +310,30 @@ describe('an exchange', () => {
     assert.equal((await world.claim())?.checkpoint, null)
     assert.deepEqual(await world.items(), { a: shown('a') })
     assert.equal(await world.claim(['another']), undefined)
+  })
+
+  test('is removed with its bank, in parts where that is large', async (t) => {
+    const world = await exchangeInTest(t)
+    const { db } = world
+    await world.fetch(Array.from({ length: 5200 }, (_, n) => put(String(n))))
+    const told: number[] = []
+    const onProgress = (removed: number) => void told.push(removed)
+    await removeLargeExchange(db, { name: 'LIST', onProgress, ...world.author() })
+    assert.deepEqual(told, [5000, 5200])
+    const [left] = await db<{ live: number; exchanges: number; banks: number }[]>`
+      select (select count(*) from bank_signal where state = 'live') as live, (select count(*) from exchange) as exchanges,
+        (select count(*) from bank where removed_at is null) as banks`
+    assert.deepEqual({ ...left }, { live: 0, exchanges: 0, banks: 0 })
+    const notes = (await world.notes()).filter(({ type }) => type === 'exchange.emptied')
+    assert.deepEqual(
+      notes.map(({ pub }) => [pub['removed'], profileProblem(pub)]),
+      [
+        [5000, undefined],
+        [200, undefined],
+      ],
+    )
+    const again = { name: 'LIST', onProgress, ...world.author() }
+    await assert.rejects(removeLargeExchange(db, again), { name: 'UsageError' })
   })
 
   test('fills a bank that is restricted, confidential and observes, until a person says more', async (t) => {
