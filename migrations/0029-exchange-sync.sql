@@ -286,8 +286,8 @@ begin
   return query select cardinality(v_contents);
 end $$;
 
--- p: op (create | set | remove | fetch), name, principal, now. create: api, config, policy; makes the bank of that name as well,
--- which is restricted, confidential and observes. set: enabled. remove: contentsMax; takes its bank away too. fetch: at once;
+-- p: op (create | set | remove | fetch), name, principal, now. create: api, config, policy, class (missing: restricted); makes the
+-- bank of that name as well, which is confidential and observes. set: enabled. remove: contentsMax; takes its bank away too. fetch: at once;
 -- allowDeletions until it is up to date; fromStart: from the programme's beginning.
 -- Of an exchange that is not there, remove does nothing.
 create or replace function change_exchange_v1(p jsonb) returns table (bank integer)
@@ -302,7 +302,7 @@ begin
   perform pg_advisory_xact_lock(bank_lock_key());
   if p->>'op' = 'create' then
     select c.bank into v_number from change_bank_v1(jsonb_build_object('op', 'bank.create', 'name', p->>'name',
-      'mode', 'observe', 'class', 'restricted', 'confidential', true, 'exchange', p->>'name', 'policy', p->'policy',
+      'mode', 'observe', 'class', coalesce(p->>'class', 'restricted'), 'confidential', true, 'exchange', p->>'name', 'policy', p->'policy',
       'principal', v_principal, 'now', v_now)) c;
     insert into exchange (name, bank, api, config, created_at)
     values (p->>'name', v_number, p->>'api', p->'config', v_now) returning * into v_exchange;

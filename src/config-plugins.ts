@@ -7,7 +7,7 @@ export const pluginSettings = {
   },
   BLOBWATCH_EXCHANGE_MINUTES: {
     fallback: '15',
-    help: 'Minutes from the end of a fetch from an exchange to the next. What failed is asked again after a minute, then after twice as long each time, six hours at most.',
+    help: 'Minutes from the end of a fetch from an exchange to the next. What failed is asked again after a minute, then after twice as long each time, an hour at most.',
   },
 } as const
 

@@ -42,7 +42,10 @@ test('an exchange is made with its bank, switched off and on, and fetched when a
   const wrong = await exchange('create', 'a b', '--api', 'listed')
   assert.equal(wrong.code, 2)
   const made = await exchange('create', 'LIST', '--api', 'listed', '--json')
-  assert.deepEqual([made.code, made.json()], [0, { name: 'LIST', api: 'listed', enabled: true }])
+  assert.deepEqual(
+    [made.code, made.json()],
+    [0, { name: 'LIST', api: 'listed', class: 'restricted', enabled: true }],
+  )
   const twice = await exchange('create', 'LIST', '--api', 'listed')
   assert.deepEqual([twice.code, twice.err], [2, 'Bank already exists'])
   const { state, nextFetchAt } = await listed()
@@ -91,6 +94,21 @@ test('the list shows what came of it, and what a person has to do', async () => 
     update exchange set fetch_reason = null, failures = 0, succeeded_at = now() - interval '61 minutes'`
   assert.match(await doctorSays(), /^warn: 1 exchange of 1 not fetched for long/)
   assert.ok(!out.includes('0cc175b9'))
+})
+
+test('an open one may have a label, and no list may be called as an exchange is', async () => {
+  assert.equal((await exchange('create', 'SPAM', '--api', 'listed', '--class', 'open')).code, 0)
+  const set = await run(['bank', 'set', 'SPAM', '--label', 'spam', '--actions', 'label'])
+  assert.equal(set.code, 0, set.err)
+  assert.match((await run(['bank', 'show', 'SPAM'])).out, /class +open, confidential/)
+  const file = join(run.dir, 'exchange.csv')
+  await writeFile(file, 'id,md5\na,0cc175b9c0f1b6a831c399e269772661\n')
+  const list = await run(['bank', 'import', 'SPAM', file])
+  assert.deepEqual(
+    [list.code, list.err],
+    [2, 'a list is not called exchange: name it with --source'],
+  )
+  assert.equal((await exchange('remove', 'SPAM', '--with-bank')).code, 0)
 })
 
 test('what is removed takes its bank with it, when that was said', async () => {

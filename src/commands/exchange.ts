@@ -1,6 +1,6 @@
 // exchange: outside programmes that fill a bank. The service fetches; these commands say from whom, and show what came of it.
 import type { Command } from 'commander'
-import { parseBankName } from '../domain/bank.ts'
+import { bankClasses, parseBankName } from '../domain/bank.ts'
 import { UsageError } from '../domain/errors.ts'
 import { exchangeSentence, exchangeState } from '../exchanges/exchange-state.ts'
 import type { ExchangeState } from '../exchanges/exchange-state.ts'
@@ -18,6 +18,7 @@ import type { Io } from './io.ts'
 import { withExamples } from './examples.ts'
 import { printJson, printRows, shortTime } from './output.ts'
 import type { Column } from './output.ts'
+import { parseOneOf } from './parse.ts'
 import { readManifests } from './plugins.ts'
 import { withSession } from './session.ts'
 import type { CommandSession } from './session.ts'
@@ -26,6 +27,7 @@ import type { CommandSession } from './session.ts'
 const progressEvery = 50_000
 
 type Json = { json?: boolean }
+type CreateOptions = Json & { api: string; class: string }
 type FetchOptions = Json & { allowDeletions?: boolean; fromStart?: boolean }
 
 export function addExchange(program: Command, io: Io): void {
@@ -45,12 +47,20 @@ export function addExchange(program: Command, io: Io): void {
   withExamples(
     command
       .command('create')
-      .description('set one up, with a bank of its name: restricted, confidential, in observe')
+      .description('set one up, with a bank of its name: confidential, in observe')
       .argument('<NAME>', 'UPPER_WITH_UNDERSCORE')
       .requiredOption('--api <API>', 'the name of a plug-in of BLOBWATCH_PLUGINS')
+      .option(
+        '--class <CLASS>',
+        'restricted (child abuse, intimate images, lists under agreement) or open, which may have a label',
+        'restricted',
+      )
       .option('--json', 'print the result as JSON')
-      .action((name: string, options: Json & { api: string }) => runCreate(io, name, options)),
-    ['exchange create PARTNER_LIST --api change_list'],
+      .action((name: string, options: CreateOptions) => runCreate(io, name, options)),
+    [
+      'exchange create PARTNER_LIST --api change_list',
+      'exchange create SPAM_LIST --api spam_feed --class open',
+    ],
   )
   for (const [verb, description] of [
     ['enable', 'fetch from it, at once and then again and again'],
@@ -129,17 +139,19 @@ function nextOf({ state, nextFetchAt }: Shown): string {
   return nextFetchAt === null ? 'now' : shortTime(nextFetchAt)
 }
 
-async function runCreate(io: Io, given: string, options: Json & { api: string }): Promise<void> {
+async function runCreate(io: Io, given: string, options: CreateOptions): Promise<void> {
   const name = parseBankName(given)
   const { api } = options
+  const bankClass = parseOneOf(options.class, '--class', bankClasses)
   await withSession(io, async (session) => {
     const apis = apisOf(io, session.config.plugins)
     if (!apis.includes(api)) {
       const known = apis.length === 0 ? 'it names none' : `it names ${apis.join(', ')}`
       throw new UsageError(`no exchange of BLOBWATCH_PLUGINS is called ${api}: ${known}`)
     }
-    await createExchange(session.db, { name, api, config: {}, ...(await author(session)) })
-    if (options.json === true) printJson(io, { name, api, enabled: true })
+    const set = { name, api, config: {}, class: bankClass }
+    await createExchange(session.db, { ...set, ...(await author(session)) })
+    if (options.json === true) printJson(io, { name, api, class: bankClass, enabled: true })
     else
       io.out(
         `exchange ${name} made, and a bank of that name, which observes. A running service fetches it now; when the list is what you expect: bank set ${name} --mode hold`,

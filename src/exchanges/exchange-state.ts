@@ -1,17 +1,8 @@
 // What is to be said of an exchange, in one word and one sentence. Pure.
 import type { Exchange } from './exchange-store.ts'
 
-export const exchangeStates = [
-  'off',
-  'no-client',
-  'running',
-  'held',
-  'failing',
-  'new',
-  'behind',
-  'up-to-date',
-] as const
-export type ExchangeState = (typeof exchangeStates)[number]
+export type ExchangeState =
+  'off' | 'no-client' | 'running' | 'held' | 'failing' | 'new' | 'behind' | 'up-to-date'
 
 type Stated = Omit<Exchange, 'config'>
 

@@ -2,6 +2,7 @@
 import { ask, callStep } from '../db/client.ts'
 import type { Database } from '../db/client.ts'
 import { policyDefaults, removalContentsMax } from '../domain/bank.ts'
+import type { BankClass } from '../domain/bank.ts'
 
 /** Of one step: scans wait meanwhile. */
 const emptyContentsMax = 5_000
@@ -59,10 +60,10 @@ export async function readExchange(
 
 export type Author = { principal: number; nowMs: number }
 
-/** With a bank of the same name: restricted, confidential, in observe. Throws UsageError when the name is taken. */
+/** With a bank of the same name: restricted unless said, confidential, in observe. Throws UsageError when the name is taken. */
 export async function createExchange(
   db: Database,
-  input: { name: string; api: string; config: object } & Author,
+  input: { name: string; api: string; config: object; class?: BankClass } & Author,
 ): Promise<void> {
   await change(db, 'create', { ...input, policy: policyDefaults })
 }

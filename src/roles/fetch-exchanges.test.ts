@@ -183,6 +183,20 @@ describe('the sync of exchanges', () => {
     assert.equal(new Set(claimed.flat().map(({ bank }) => bank)).size, 2)
   })
 
+  test('asks the programme once for each page, whoever of two services does it', async (t) => {
+    const world = await exchangeInTest(t)
+    const asks: number[] = []
+    const apis = apisOf((at) => {
+      asks.push(at)
+      return { kind: 'updates', updates: [put(`i${at}`)], checkpoint: at + 1, more: at < 4 }
+    })
+    const services = [roleOf(world, apis), roleOf(world, apis)]
+    for (let round = 0; round < 3; round += 1)
+      await Promise.all(services.map((service) => service.run()))
+    assert.deepEqual(asks, [0, 1, 2, 3, 4])
+    assert.equal((await world.here()).fetchedItems, 5)
+  })
+
   test('ends where it was switched off meanwhile', async (t) => {
     const world = await exchangeInTest(t)
     const off = { name: 'LIST', enabled: false, ...world.author() }

@@ -18,7 +18,7 @@ import type { ClaimedExchange } from '../steps/exchange.ts'
 import { principalId } from '../steps/withdraw.ts'
 import type { Telemetry } from '../telemetry/events.ts'
 
-export const fetchLimits = { retryMs: { first: 60_000, most: 6 * 3600_000 } } as const
+export const fetchLimits = { retryMs: { first: 60_000, most: 3600_000 } } as const
 
 export type FetchOptions = {
   db: Database
