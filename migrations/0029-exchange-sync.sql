@@ -1,7 +1,8 @@
 -- Exchanges are fetched: one at a time has the lease, a page is taken over in one step, and the checkpoint moves in it.
 
 alter table exchange
-  -- Pages taken over. A page comes in only behind the number that it was asked with.
+  -- Pages taken over: the number of the checkpoint, which is another one whenever the checkpoint may be. A page comes in only
+  -- behind the number that it was asked with.
   add column pages bigint not null default 0,
   -- Fetched at once, by whoever comes first: it is new, or somebody said so.
   add column asked boolean not null default true,
@@ -80,8 +81,8 @@ begin
     returning e.bank, e.lease_token, e.api, e.config, e.checkpoint, e.pages, e.failures;
 end $$;
 
--- Takes one page over, all or nothing. p: bank, token, pages and from (the checkpoint) as they were claimed or told last,
--- checkpoint, more, askedAt, result and left (counts only), deletionsMin, deletionsPercent, leaseSeconds, principal, now.
+-- Takes one page over, all or nothing. p: bank, token and pages as they were claimed or told last, checkpoint, more,
+-- askedAt, result and left (counts only), deletionsMin, deletionsPercent, leaseSeconds, principal, now.
 -- p_rows: see exchange_ops. outcome: applied; lost (of a lease that is over, or told twice: nothing changed); held (it would
 -- take too much away: nothing changed).
 create function apply_exchange_v1(p jsonb, p_rows text) returns table (outcome text, pages bigint, added integer, removed integer)
@@ -106,9 +107,7 @@ begin
     perform pg_advisory_xact_lock(bank_lock_key());
   end if;
   select * into v_exchange from exchange e where e.bank = (p->>'bank')::integer for update;
-  if not found or v_exchange.lease_token is distinct from (p->>'token')::uuid or v_exchange.pages <> (p->>'pages')::bigint
-    or v_exchange.checkpoint is distinct from nullif(p->'from', 'null')
-  then
+  if not found or v_exchange.lease_token is distinct from (p->>'token')::uuid or v_exchange.pages <> (p->>'pages')::bigint then
     return query select 'lost', coalesce(v_exchange.pages, 0), 0, 0;
     return;
   end if;

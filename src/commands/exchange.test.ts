@@ -75,9 +75,9 @@ test('the list shows what came of it, and what a person has to do', async () => 
   const [claimed] = await claimExchanges(db, { apis: ['listed'], limit: 1, nowMs })
   assert.ok(claimed)
   assert.match((await exchange('list')).out, /is being fetched/)
-  const { pages, checkpoint: from } = claimed
+  const { pages } = claimed
   await applyPage(db, {
-    ...{ claimed, pages, from, checkpoint: 'x', more: false, askedAtMs: nowMs },
+    ...{ claimed, pages, checkpoint: 'x', more: false, askedAtMs: nowMs },
     rows: [{ k: 'a', s: [{ type: 'md5', value: '0cc175b9c0f1b6a831c399e269772661' }], t: [] }],
     ...{ left: { 'unknown-type': 3 }, principal, nowMs },
   })

@@ -95,7 +95,7 @@ describe('export hma', () => {
     const author = { principal: world.principal, nowMs }
     const md5 = (n: number) => [{ type: 'md5' as const, value: md5Of(n) }]
     await applyPage(world.db, {
-      ...{ claimed, pages: claimed.pages, from: claimed.checkpoint, left: {}, ...author },
+      ...{ claimed, pages: claimed.pages, left: {}, ...author },
       ...{ checkpoint: { get_entries_max_ts: 1700000500 }, more: false, askedAtMs: nowMs },
       rows: [
         { k: '12-abc', s: md5(500), t: ['B1'] },

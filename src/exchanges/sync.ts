@@ -11,7 +11,6 @@ import type { ExchangeClient, ExchangeUpdate } from '../domain/ports.ts'
 export const syncLimits = { pagesMax: 500 } as const
 
 export type SyncPage = {
-  from: unknown
   pages: number
   updates: ExchangeUpdate[]
   checkpoint: unknown
@@ -46,7 +45,7 @@ export async function syncExchange(options: {
     if (signal.aborted) return { kind: 'stopped' }
     if (fetched.kind === 'failed') return fetched
     const { kind: _, ...given } = fetched
-    const applied = await apply({ ...given, from: checkpoint, pages, askedAtMs })
+    const applied = await apply({ ...given, pages, askedAtMs })
     if (applied.outcome !== 'applied') return { kind: applied.outcome }
     if (!fetched.more) return { kind: 'up-to-date' }
     checkpoint = fetched.checkpoint

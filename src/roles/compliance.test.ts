@@ -84,7 +84,7 @@ describe('a compliance report', () => {
     assert.ok(claimed)
     const signals = [{ type: 'sha256' as const, value: digestOfBytes('one') }]
     await applyPage(world.db, {
-      ...{ claimed, pages: 0, from: null, checkpoint: '1', more: false, askedAtMs: nowMs },
+      ...{ claimed, pages: 0, checkpoint: '1', more: false, askedAtMs: nowMs },
       ...{ rows: [{ k: 'a', s: signals, t: [] }], left: {}, ...author },
     })
     await endExchange(world.db, { claimed, ok: true, nextAtMs: nowMs, ...author })

@@ -42,9 +42,9 @@ export async function exchangeInTest(context: { after(clean: () => Promise<void>
     apply(
       claimed: ClaimedExchange,
       updates: ExchangeUpdate[],
-      page: { pages?: number; from?: unknown; checkpoint?: unknown; more?: boolean } = {},
+      page: { pages?: number; checkpoint?: unknown; more?: boolean } = {},
     ): Promise<AppliedPage> {
-      const given = { pages: claimed.pages, from: claimed.checkpoint, checkpoint: '1', more: false }
+      const given = { pages: claimed.pages, checkpoint: '1', more: false }
       const taken = takePage(updates, { benign: undefined, pdqDistanceMax: 31 })
       return applyPage(db, {
         ...{ claimed, askedAtMs: nowMs, ...author() },

@@ -197,6 +197,22 @@ describe('the sync of exchanges', () => {
     assert.equal((await world.here()).fetchedItems, 5)
   })
 
+  test('shows a fault of ours, waits, and goes on behind what came in', async (t) => {
+    const world = await exchangeInTest(t)
+    const { owner } = world.database
+    await owner`alter table admission add constraint broken check (id < 2)`
+    const role = roleOf(world, pagesOf([put('a')], [put('b')]))
+    await assert.rejects(role.run())
+    const { fetchReason, failures, runningSince } = await world.here()
+    assert.deepEqual([fetchReason, failures, runningSince], ['internal', 1, null])
+    assert.deepEqual(await world.items(), { a: shown('a') })
+    await owner`alter table admission drop constraint broken`
+    assert.equal(await role.run(), 0)
+    world.pass(minuteMs)
+    assert.equal(await role.run(), 1)
+    assert.deepEqual(await world.items(), { a: shown('a'), b: shown('b') })
+  })
+
   test('ends where it was switched off meanwhile', async (t) => {
     const world = await exchangeInTest(t)
     const off = { name: 'LIST', enabled: false, ...world.author() }

@@ -48,12 +48,22 @@ export async function fetchExchange(
 ): Promise<void> {
   const { db, clock, telemetry } = options
   const principal = await principalId(db, { kind: 'system', name: 'blobwatch', nowMs: clock() })
-  const end = await fetchPages(claimed, options, principal, signal)
-  if (end.kind === 'lost') return
-  const outcome = outcomeOf(end, claimed, options)
-  const isOurs = await endExchange(db, { claimed, principal, nowMs: clock(), ...outcome })
-  if (isOurs && end.kind !== 'stopped') telemetry.exchangeFetched({ api: claimed.api, ...end })
-  options.onChanged()
+  const finish = async (end: SyncEnd) => {
+    if (end.kind === 'lost') return
+    const outcome = outcomeOf(end, claimed, options)
+    const isOurs = await endExchange(db, { claimed, principal, nowMs: clock(), ...outcome })
+    if (isOurs && end.kind !== 'stopped') telemetry.exchangeFetched({ api: claimed.api, ...end })
+    options.onChanged()
+  }
+  let end: SyncEnd
+  try {
+    end = await fetchPages(claimed, options, principal, signal)
+  } catch (error) {
+    // A fault of ours is shown, and waited for, like one of the programme's.
+    await finish({ kind: 'failed', reason: 'internal' })
+    throw error
+  }
+  await finish(end)
 }
 
 async function fetchPages(

@@ -57,7 +57,6 @@ export async function applyPage(
   input: {
     claimed: Pick<ClaimedExchange, 'bank' | 'token'>
     pages: number
-    from: unknown
     checkpoint: unknown
     more: boolean
     /** When the programme was asked for it. */
@@ -68,7 +67,7 @@ export async function applyPage(
     nowMs: number
   },
 ): Promise<AppliedPage> {
-  const { claimed, rows, left, from, checkpoint, askedAtMs, nowMs, ...rest } = input
+  const { claimed, rows, left, checkpoint, askedAtMs, nowMs, ...rest } = input
   const { leaseSeconds, deletionsMin, deletionsPercent } = exchangeStepLimits
   crashPoint('exchange-page:before')
   const [row] = await callStep<AppliedPage[]>(
@@ -78,7 +77,6 @@ export async function applyPage(
       ...rest,
       bank: claimed.bank,
       token: claimed.token,
-      from: from ?? null,
       checkpoint: checkpoint ?? null,
       askedAt: new Date(askedAtMs),
       left,
