@@ -1,16 +1,20 @@
-// The setting that names plug-ins.
+// The settings of plug-ins and of the exchanges that they fetch.
 import { isAbsolute } from 'node:path'
 
 export const pluginSettings = {
   BLOBWATCH_PLUGINS: {
-    help: 'Manifests of plug-ins (docs/extending.md), whole paths with commas between them. Read at the start; `plugin check` tries them. Every blob of the media that a signal type names is shown to it, and its values are compared with those in the banks. Exchanges are not fetched yet.',
+    help: 'Manifests of plug-ins (docs/extending.md), whole paths with commas between them. Read at the start; `plugin check` tries them. Every blob of the media that a signal type names is shown to it, and its values are compared with those in the banks. An exchange whose api has the name of such a plug-in is fetched.',
+  },
+  BLOBWATCH_EXCHANGE_MINUTES: {
+    fallback: '15',
+    help: 'Minutes from the end of a fetch from an exchange to the next. What failed is asked again after a minute, then after twice as long each time, an hour at most.',
   },
 } as const
 
 const pluginsMax = 16
 
 export function readPlugins(
-  read: { text(name: keyof typeof pluginSettings): string | undefined },
+  read: { text(name: 'BLOBWATCH_PLUGINS'): string | undefined },
   problems: string[],
 ): string[] {
   const paths = (read.text('BLOBWATCH_PLUGINS') ?? '')

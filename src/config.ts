@@ -249,6 +249,7 @@ export type Config = {
   evidence: EvidenceConfig | undefined
   /** Paths of manifests. */
   plugins: string[]
+  exchangeMinutes: number
   dataKeyHex: string | undefined
   backupRecipients: string[]
   logName: string | undefined
@@ -358,6 +359,7 @@ function readConfig(read: ReturnType<typeof reader>, problems: string[]): Config
     // Of many settings together: read after the others.
     evidence: undefined,
     plugins: readPlugins(read, problems),
+    exchangeMinutes: read.integer('BLOBWATCH_EXCHANGE_MINUTES', 1, 1440),
     dataKeyHex: read.text('BLOBWATCH_DATA_KEY'),
     backupRecipients: (read.text('BLOBWATCH_BACKUP_RECIPIENTS') ?? '')
       .split(',')

@@ -1,4 +1,4 @@
-// Starts the loops: follow, scan, act, append, keep house. Each is one line of what it needs.
+// Starts the loops: follow, scan, act, fetch exchanges, append, keep house. Each is one line of what it needs.
 //
 // Stopping: nothing new is begun at once; what runs has `graceMs` to finish, then its requests are aborted and its
 // leases freed; the ledger appends what that left behind; all of it within ten seconds.
@@ -7,6 +7,7 @@ import type { LoopOptions } from './queue/run-loop.ts'
 import { act, claimActWork } from './roles/act.ts'
 import { sweepEvidence } from './roles/evidence-clocks.ts'
 import { claimUrls, resolveUrl } from './roles/announced-url.ts'
+import { claimFetches, fetchExchange } from './roles/fetch-exchanges.ts'
 import { followFirehose } from './roles/follow.ts'
 import {
   clockOff,
@@ -40,6 +41,7 @@ export const roleLimits = {
   graceMs: 4000,
   actSlots: 4,
   urlSlots: 2,
+  exchangeSlots: 2,
   minuteMs: 60_000,
   diskMs: 5_000,
 } as const
@@ -67,6 +69,7 @@ export function startRoles(
     urlLoop(context),
     rematchLoop(context),
     actLoop(context),
+    exchangeLoop(context),
     follow(context),
     keepHouse(context),
     watchDisk(context),
@@ -181,6 +184,22 @@ async function actLoop(context: Context): Promise<void> {
     claim: (free) => claimActWork(options, free),
     handle: (claimed, signal) => act(claimed, options, signal),
     bell: parts.bells.act,
+  })
+}
+
+async function exchangeLoop(context: Context): Promise<void> {
+  const { parts } = context
+  const options = {
+    ...parts,
+    everyMs: parts.config.exchangeMinutes * roleLimits.minuteMs,
+    onChanged: () => parts.bells.ledger.ring(),
+  }
+  await loop(context, 'exchange', {
+    slots: roleLimits.exchangeSlots,
+    claim: (free) => claimFetches(options, free),
+    handle: (claimed, signal) => fetchExchange(claimed, options, signal),
+    bell: parts.bells.exchange,
+    idleMs: 1000,
   })
 }
 

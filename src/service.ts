@@ -21,6 +21,7 @@ import { joinDeployment } from './service-identity.ts'
 import { createHealth } from './service-health.ts'
 import { openBankBook } from './service-index.ts'
 import { openLedgerParts } from './service-ledger.ts'
+import { openExchangeApis } from './service-exchanges.ts'
 import { openPlugins } from './service-plugins.ts'
 import { openVault } from './service-vault.ts'
 import { startRoles } from './service-roles.ts'
@@ -90,12 +91,12 @@ async function makeParts(
   const clock = options.clock ?? Date.now
   const metrics = createMetrics({ clock, processMetrics: true })
   const telemetry = createTelemetry({ log, metrics })
-  const { others, plugins } = stack.use(
-    await openPlugins(
-      readManifests(config.plugins, (path) => readFileSync(path, 'utf8')),
-      { clock, warn: (message) => log.warn(message, { component: 'plugin' }) },
-    ),
-  )
+  const manifests = readManifests(config.plugins, (path) => readFileSync(path, 'utf8'))
+  const pluginOptions = {
+    clock,
+    warn: (message: string) => log.warn(message, { component: 'plugin' }),
+  }
+  const { others, plugins } = stack.use(await openPlugins(manifests, pluginOptions))
   const database = stack.use(
     await openDatabase(config, {
       log,
@@ -164,6 +165,7 @@ async function makeParts(
       plugins,
       onFailed: (failure) => telemetry.pluginFailed(failure),
     }),
+    manifests,
     others,
     plugins,
     resolver,
@@ -172,6 +174,7 @@ async function makeParts(
       verifyRecordCarries({ ...place, resolver, client, carries: carriesBlob }),
     signer,
     vault: config.evidence && openVault(config.evidence),
+    exchangeApis: await openExchangeApis(manifests, pluginOptions),
     readRecord: createRecordReader({ resolver, client }),
     labels: createPostgresLabelStore({
       database: db,
@@ -189,6 +192,7 @@ async function makeParts(
       act: createBell(),
       url: createBell(),
       rematch: createBell(),
+      exchange: createBell(),
     },
   }
 }

@@ -77,7 +77,8 @@ export async function apiInTest(
   const config = parseConfig(env, (path) => assert.fail(`nothing is read from ${path}`))
   const lines: string[] = []
   const destination = { write: (line: string) => void lines.push(line) }
-  const service = stack.use(await build(config, { log: createLog({ level: 'warn', destination }) }))
+  const log = createLog({ level: 'warn', destination })
+  const service = stack.use(await build(config, { log }))
   const { publicUrl, privateUrl: url, hmaUrl = '' } = await service.start()
   const nowMs = Date.now()
   const person = await principalId(database.app, { kind: 'person', name: 'tester', nowMs })

@@ -71,9 +71,10 @@ export async function* rowsForHma(
   )
   const hmaIds = new Map(banks.map(({ id, hmaId }) => [id, hmaId]))
   const byName = new Map(exchanges.map(({ name, hmaId }) => [name, hmaId]))
+  const records = { next: (await lastRecord(db)) + 1 }
   for (let after = 0; ;) {
     const page = await readPage(db, after)
-    yield* contentParts(page, { hmaIds, byName, lost })
+    yield* contentParts(page, { hmaIds, byName, exchangeOf, records, lost })
     if (page.length < pageRows) return
     after = page.at(-1)?.id ?? after
   }
@@ -155,6 +156,11 @@ type Exchange = {
   enabled: boolean
   checkpoint: string | null
   checkpointTs: number | null
+  /** Of fetches here; null: HMA's own still stand. */
+  startedTs: number | null
+  completeTs: number | null
+  succeeded: boolean | null
+  upToDate: boolean | null
   kept: {
     retainApiData?: boolean | null
     retainUnknown?: boolean | null
@@ -176,7 +182,8 @@ async function readExchanges(db: Database, banks: readonly ExportedBank[]): Prom
       select coalesce(h.hma_id, (select coalesce(max(hma_id), 0) from hma_exchange)
           + (row_number() over (partition by h.hma_id is null order by e.name))::integer) as "hmaId",
         e.name, e.bank, e.api, e.config::text as config, e.enabled, e.checkpoint::text as checkpoint,
-        extract(epoch from e.checkpoint_at)::bigint as "checkpointTs", h.kept
+        extract(epoch from e.checkpoint_at)::bigint as "checkpointTs", extract(epoch from e.fetch_started_at)::bigint as "startedTs",
+        extract(epoch from e.fetch_ended_at)::bigint as "completeTs", e.fetch_ok as succeeded, e.up_to_date as "upToDate", h.kept
       from exchange e left join hma_exchange h on h.name = e.name order by 1`,
   )
   const leaving = new Set(banks.map(({ id }) => id))
@@ -197,9 +204,10 @@ function exchangeRow({ hmaId, name, api, config, enabled, kept }: Exchange): Fie
   ]
 }
 
-function statusRow({ hmaId, kept, checkpoint, checkpointTs }: Exchange): Field[][] {
-  if (checkpoint === null && checkpointTs === null && (kept?.status ?? null) === null) return []
-  const status = kept?.status ?? null
+function statusRow(exchange: Exchange): Field[][] {
+  const { hmaId, kept, checkpoint, checkpointTs, completeTs } = exchange
+  const status = completeTs === null ? (kept?.status ?? null) : exchange
+  if (checkpoint === null && checkpointTs === null && status === null) return []
   return [
     [
       hmaId,
@@ -222,6 +230,8 @@ type Content = {
   uri: string | null
   record: number | null
   exchange: string | null
+  /** It came from the bank's exchange here, and has no record of HMA's. */
+  isFetched: boolean
   fetchId: string | null
   summary: string | null
   created: string
@@ -229,6 +239,15 @@ type Content = {
   isHeld: boolean
   /** `type value` with a space. */
   signals: string[]
+}
+
+async function lastRecord(db: Database): Promise<number> {
+  const [row] = await ask(
+    'find the last record of HMA',
+    db<{ record: number | null }[]>`
+      select max((provenance#>>'{hma,record}')::integer) as record from bank_content where source = 'hma'`,
+  )
+  return row?.record ?? 0
 }
 
 function readPage(db: Database, after: number): Promise<Content[]> {
@@ -240,8 +259,10 @@ function readPage(db: Database, after: number): Promise<Content[]> {
       )
       select c.id, c.bank, c.disable_until_ts as "disableUntilTs", c.note, c.metadata::text as metadata,
         c.provenance->>'originalUri' as uri, (c.provenance#>>'{hma,record}')::integer as record,
-        c.provenance#>>'{hma,exchange}' as exchange, c.provenance#>>'{hma,fetchId}' as "fetchId",
-        (c.provenance#>'{hma,summary}')::text as summary, (c.created_at at time zone 'UTC')::text as created,
+        c.provenance#>>'{hma,exchange}' as exchange, coalesce(c.source = 'exchange', false) as "isFetched",
+        coalesce(c.provenance#>>'{hma,fetchId}', c.source_key) as "fetchId",
+        case when c.source = 'exchange' then jsonb_build_array(jsonb_build_object('tags', c.provenance->'tags'))
+          else c.provenance#>'{hma,summary}' end::text as summary, (c.created_at at time zone 'UTC')::text as created,
         c.hma_state is not null as "isHma", c.held_at is not null as "isHeld", array(
           select s.type || ' ' || encode(s.value, 'hex') from bank_signal s
           where s.content = c.id and s.state = 'live' order by s.type, s.id) as signals
@@ -258,7 +279,13 @@ const intMax = 2_147_483_647
 
 function* contentParts(
   page: Content[],
-  names: { hmaIds: Map<number, number>; byName: Map<string, number>; lost: ExportLoss },
+  names: {
+    hmaIds: Map<number, number>
+    byName: Map<string, number>
+    exchangeOf: Map<number, number>
+    records: { next: number }
+    lost: ExportLoss
+  },
 ): Generator<HmaTableRows> {
   const { lost } = names
   const records: Field[][] = []
@@ -273,8 +300,12 @@ function* contentParts(
       continue
     }
     signals.push(...mine)
-    const collab = names.byName.get(content.exchange ?? '')
-    const record = collab === undefined ? null : content.record
+    const { isFetched } = content
+    const collab = isFetched
+      ? names.exchangeOf.get(content.bank)
+      : names.byName.get(content.exchange ?? '')
+    const known = isFetched ? names.records.next++ : content.record
+    const record = collab === undefined ? null : known
     if (record !== null && collab !== undefined)
       records.push([record, collab, content.fetchId ?? '', content.summary ?? '[]'])
     if (content.note !== null && Array.from(content.note).length > noteCharsMax)

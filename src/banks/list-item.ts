@@ -1,7 +1,8 @@
 // An item of a list as an import stages it, and every reason why one cannot be. Pure.
 import { createHash } from 'node:crypto'
 import { signalDigits, signalTypes } from '../domain/blob.ts'
-import type { SignalType } from '../domain/blob.ts'
+import type { AnySignalType, SignalType } from '../domain/blob.ts'
+import { isOurs } from '../domain/other-type.ts'
 import type { OtherTypes } from '../domain/other-type.ts'
 import { checkMetadata, parseNote } from './content-words.ts'
 import { refusalOf, refusalSentences } from './new-signal.ts'
@@ -72,7 +73,7 @@ export type ListItem = {
   disableUntilTs: number
 }
 
-/** HMA's names for the same digest. */
+/** Ours, and HMA's names for the same digest. */
 const typeNames: ReadonlyMap<string, SignalType> = new Map([
   ...signalTypes.map((type) => [type, type] as const),
   ['video_md5', 'md5'],
@@ -80,6 +81,12 @@ const typeNames: ReadonlyMap<string, SignalType> = new Map([
   ['raw_sha1', 'sha1'],
   ['raw_sha256', 'sha256'],
 ])
+
+/** In whatever case, with HMA's names. undefined: neither ours nor of a configured plug-in. */
+export function typeNamed(name: string, others: OtherTypes): AnySignalType | undefined {
+  const named = name.trim().toLowerCase()
+  return typeNames.get(named) ?? others.get(named)?.type
+}
 
 export function readItem(raw: RawItem, others: OtherTypes): ReadItem {
   const id = isAbsent(raw.id) ? undefined : readId(raw.id)
@@ -126,12 +133,9 @@ function readSignals(raw: RawItem, others: OtherTypes): NewSignal[] | ListRefusa
   const signals: NewSignal[] = []
   const qualities = listOf(raw.quality)
   for (const [name, values] of raw.signals) {
-    const named = name.trim().toLowerCase()
-    const rule = others.get(named)
-    const ours = typeNames.get(named)
-    const type = ours ?? rule?.type
+    const type = typeNamed(name, others)
     if (type === undefined) return 'unknown-type'
-    const digits = ours === undefined ? rule?.digits : signalDigits[ours]
+    const digits = isOurs(type) ? signalDigits[type] : others.get(type)?.digits
     for (const value of listOf(values)) {
       if (typeof value !== 'string') return 'bad-signal'
       const hex = value.toLowerCase()

@@ -1,5 +1,6 @@
 // bank import: a list of known items comes into a bank. What it does to the bank is shown before anything is done.
 import type { Command } from 'commander'
+import { exchangeSource } from '../banks/exchange-page.ts'
 import { abandonImport, importCounts, openImport, openImports } from '../banks/import-steps.ts'
 import type { ImportDecision, OpenImport } from '../banks/import-steps.ts'
 import { bankNamed } from '../banks/bank-store.ts'
@@ -90,6 +91,8 @@ async function importFile(
   const { db, nowMs } = session
   const principal = await session.principal()
   const source = options.source ?? sourceOfFile(file)
+  if (source === exchangeSource)
+    throw new UsageError(`a list is not called ${exchangeSource}: name it with --source`)
   const { chunks, bytes, digest } = await openListFile(file)
   const replaces = options.replace === true
   const opened = await openImport(db, {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { listContents } from '../banks/bank-contents.ts'
 import type { ContentRow } from '../banks/bank-contents.ts'
+import { exchangeSource } from '../banks/exchange-page.ts'
 import { bankNamed, listBanks } from '../banks/bank-store.ts'
 import type { Bank, BankPolicy } from '../domain/bank.ts'
 import { UsageError } from '../domain/errors.ts'
@@ -133,11 +134,12 @@ function stateOf(row: ContentRow): string {
 }
 
 function fromText({ source, sourceKey, provenance }: ContentRow): string {
-  const list = source === null ? [] : [`list ${source}`]
+  const list = source === null ? [] : [source === exchangeSource ? 'exchange' : `list ${source}`]
   // A name that we made of the signals tells a person nothing.
   const item = sourceKey === null || sourceKey.startsWith('#') ? [] : [sourceKey]
-  const before: { bank?: number; content?: number } | null = provenance
+  const before: { bank?: number; content?: number; tags?: string[] } | null = provenance
   const moved =
     before?.content === undefined ? [] : [`content ${before.content} of bank ${before.bank}`]
-  return [...list, ...item, ...moved].join('\n')
+  const tags = before?.tags?.join(', ') ?? ''
+  return [...list, ...item, ...moved, ...(tags === '' ? [] : [tags])].join('\n')
 }

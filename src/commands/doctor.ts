@@ -13,6 +13,7 @@ import { fail, groups, note, runCheck, skip } from './doctor/check.ts'
 import type { Check, DoctorContext, Finding, Group, Result } from './doctor/check.ts'
 import { databaseChecks } from './doctor/database-checks.ts'
 import { ledgerChecks } from './doctor/ledger-checks.ts'
+import { exchangeChecks } from './doctor/exchange-checks.ts'
 import { evidenceChecks } from './doctor/evidence-checks.ts'
 import { hmaChecks } from './doctor/hma-checks.ts'
 import { machineChecks } from './doctor/machine-checks.ts'
@@ -34,6 +35,7 @@ const checks: Check[] = [
   ...databaseChecks,
   ...networkChecks,
   ...stateChecks,
+  ...exchangeChecks,
   ...hmaChecks,
   ...ledgerChecks,
   ...evidenceChecks,
@@ -111,6 +113,7 @@ async function examine(io: Io, only: Group | undefined, offline: boolean): Promi
     manifests: () => configuredManifests(io),
     database,
     databaseProblem: problem,
+    readFile: io.readFile,
     nowMs: Date.now(),
     log,
     signal: io.stop,

@@ -1,4 +1,5 @@
 // How the story of a blob is told: one gate after the other, for people and for machines. No signal's value is in it.
+import { exchangeSource } from '../banks/exchange-page.ts'
 import { reasonInWords, setAsideInWords, waitInWords } from '../cases/explain-words.ts'
 import { uriOf } from '../cases/for-machines.ts'
 import type { MatchFacts } from '../cases/explain-blob.ts'
@@ -110,7 +111,9 @@ function notesOf(row: MatchFacts): string[] {
     ...(until > 1 ? [`disabled until ${shortTime(new Date(until * 1000))}`] : []),
     ...(row.heldAt === null ? [] : [`set aside by a flood ${shortTime(row.heldAt)}`]),
     ...(row.reviewed === null ? [] : [`${row.reviewed} by a person`]),
-    ...(row.source === null ? [] : [`from the list ${row.source}`]),
+    ...(row.source === null
+      ? []
+      : [row.source === exchangeSource ? 'from the exchange' : `from the list ${row.source}`]),
     ...(row.note === null ? [] : [row.note]),
   ]
 }

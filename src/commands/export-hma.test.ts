@@ -6,6 +6,7 @@ import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { Database } from '../db/client.ts'
 import { copyIn } from '../db/copy-in.ts'
+import { applyPage, claimExchanges, endExchange } from '../steps/exchange.ts'
 import { hmaInTest } from '../testing/hma-database.ts'
 import { createWorld } from '../testing/world.ts'
 import { fillHma, md5Of, pdqOf } from './hma-in-test.ts'
@@ -84,6 +85,47 @@ describe('export hma', () => {
     const entry = documents.find(({ type }) => type === 'hma.export')
     assert.ok(entry !== undefined && JSON.stringify(entry).includes('"confidential":true'))
     assert.ok(!JSON.stringify(documents).includes(pdqOf(10)))
+  })
+
+  test('what an exchange brought here since goes back as records of that exchange', async (t) => {
+    const { to, run, beside, world, from } = await setUp(t)
+    assert.equal((await run(['import', 'hma', from.url, '--exchanges-on'])).code, 0)
+    const nowMs = world.clock()
+    const [claimed] = await claimExchanges(world.db, { apis: ['ncmec'], limit: 1, nowMs })
+    assert.ok(claimed)
+    const author = { principal: world.principal, nowMs }
+    const md5 = (n: number) => [{ type: 'md5' as const, value: md5Of(n) }]
+    await applyPage(world.db, {
+      ...{ claimed, pages: claimed.pages, left: {}, ...author },
+      ...{ checkpoint: { get_entries_max_ts: 1700000500 }, more: false, askedAtMs: nowMs },
+      rows: [
+        { k: '12-abc', s: md5(500), t: ['B1'] },
+        { k: '12-def', t: [] },
+        { k: '12-new', s: md5(501), t: [] },
+      ],
+    })
+    await endExchange(world.db, { claimed, ok: true, nextAtMs: nowMs, ...author })
+    const { code, err } = await beside(['export', 'hma', to.url, '--yes-values', ...reason])
+    assert.equal(code, 0, err)
+    const records = await to.db`
+      select d.collab_id, d.fetch_id, d.fetched_metadata_summary::jsonb::text as summary, s.signal_val from exchange_data d
+      join bank_content c on c.imported_from_id = d.id join content_signal s on s.content_id = c.id order by d.fetch_id`
+    assert.deepEqual(
+      records.map((row) => Object.values(row)),
+      [
+        [7, '12-abc', '[{"tags": ["B1"]}]', md5Of(500)],
+        [7, '12-new', '[{"tags": []}]', md5Of(501)],
+      ],
+    )
+    const [status] = await to.db`
+      select last_fetch_complete_ts as at, is_up_to_date as now, checkpoint_json::text as checkpoint from exchange_fetch_status`
+    assert.deepEqual(
+      { ...status },
+      {
+        ...{ at: Math.floor(nowMs / 1000), now: true },
+        checkpoint: '{"get_entries_max_ts": 1700000500}',
+      },
+    )
   })
 
   test('writes SQL that psql reads into an empty HMA, for its owner only', async (t) => {

@@ -11,6 +11,7 @@ import { addCase } from './case.ts'
 import { addCluster } from './cluster.ts'
 import { addDoctor } from './doctor.ts'
 import { addEvidence } from './evidence.ts'
+import { addExchange } from './exchange.ts'
 import { addExplain } from './explain.ts'
 import { addExport } from './export.ts'
 import { addFeedback } from './feedback.ts'
@@ -62,6 +63,7 @@ export function createProgram(io: Io): Command {
   addSimilar(program, io)
   addCluster(program, io)
   addBank(program, io)
+  addExchange(program, io)
   addPlugin(program, io)
   addImport(program, io)
   addExport(program, io)

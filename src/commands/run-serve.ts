@@ -1,7 +1,7 @@
 // The service as a process: from settings to a signal.
 import { parseConfig } from '../config.ts'
 import { UsageError } from '../domain/errors.ts'
-import { readManifests } from '../plugins/read-manifests.ts'
+import { readExchanges } from '../exchanges/exchange-store.ts'
 import { build } from '../service.ts'
 import { createLog, parseLogLevel } from '../telemetry/log.ts'
 import { armFromSetting } from './crash-setting.ts'
@@ -23,12 +23,13 @@ export async function serve(io: Io): Promise<void> {
       ].join('\n'),
     )
   }
-  const plugins = readManifests(config.plugins, io.readFile)
   armFromSetting(config.crashPoint)
   const log = createLog({ level: parseLogLevel(config.logLevel) })
   await using service = await build(config, { log })
   const urls = await service.start()
-  io.err(startScreen({ config, parts: service.parts, urls, plugins }))
+  const { parts } = service
+  const exchanges = await readExchanges(parts.db, { nowMs: parts.clock() })
+  io.err(startScreen({ config, parts, urls, exchanges }))
   await Promise.race([stopped(io.stop), service.failed])
   log.info('stopping', { outcome: 'stopping' })
 }

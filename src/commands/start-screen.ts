@@ -1,5 +1,7 @@
 // The one screen at start: what is watched, what may be done where, what is not configured and what that costs.
 import type { Config } from '../config.ts'
+import { exchangeState } from '../exchanges/exchange-state.ts'
+import type { Exchange } from '../exchanges/exchange-store.ts'
 import type { Manifest } from '../plugins/manifest.ts'
 import type { Parts, ServiceUrls } from '../service.ts'
 import { version } from '../version.ts'
@@ -7,11 +9,13 @@ import { typedAs } from './typed-as.ts'
 
 export function startScreen(options: {
   config: Config
-  parts: Pick<Parts, 'database' | 'bankBook' | 'decoder' | 'identity'>
+  parts: Pick<Parts, 'database' | 'bankBook' | 'decoder' | 'identity' | 'manifests'>
   urls: ServiceUrls
-  plugins: readonly Manifest[]
+  exchanges: readonly Exchange[]
 }): string {
-  const { config, parts, urls, plugins } = options
+  const { config, parts, urls, exchanges } = options
+  const { manifests } = parts
+  const { fetched, others } = sortExchanges(exchanges, manifests)
   const rows: [string, string][] = [
     ['mode', modeLine(config)],
     ['watches', watchesLine(config)],
@@ -22,15 +26,19 @@ export function startScreen(options: {
     ],
     ['limits', limitsLine(config)],
     ['banks', banksLine(parts)],
+    ['exchanges', exchangesLine(fetched, config)],
     ['keeps', `sightings ${config.keepDays} days; matches, decisions and the ledger for good`],
     ['data', parts.database.place],
     ['decoder', sandboxLine(parts)],
     ['public', `${urls.publicUrl}  (webhook, label stream)`],
     ['private', `${urls.privateUrl}  (/readyz, /metrics, /api/v1)`],
     ['HMA', hmaLine(config, urls)],
-    ...typesLine(plugins),
+    ...typesLine(manifests),
   ]
-  const missing = [...missingLines(config, parts), ...exchangeLines(plugins)]
+  const missing = [
+    ...missingLines(config, parts),
+    ...others.map(({ name, api }) => `exchange ${name}: not fetched, no plug-in is called ${api}`),
+  ]
   return [
     `Blobwatch ${version}`,
     ...rows.map(([name, value]) => `  ${name.padEnd(11)} ${value}`),
@@ -109,8 +117,15 @@ function typesLine(plugins: readonly Manifest[]): [string, string][] {
   return names.length === 0 ? [] : [['plug-ins', `${names.join(', ')}: what matches by them holds`]]
 }
 
-function exchangeLines(plugins: readonly Manifest[]): string[] {
-  return plugins
-    .filter(({ kind }) => kind === 'exchange')
-    .map(({ name }) => `plug-in ${name}: nothing is fetched by exchanges of others yet`)
+function sortExchanges(exchanges: readonly Exchange[], plugins: readonly Manifest[]) {
+  const apis = plugins.flatMap(({ name, kind }) => (kind === 'exchange' ? [name] : []))
+  const on = exchanges.filter(({ enabled }) => enabled)
+  const others = on.filter((one) => exchangeState(one, apis) === 'no-client')
+  return { fetched: on.filter((one) => !others.includes(one)), others }
+}
+
+function exchangesLine(fetched: readonly Exchange[], { exchangeMinutes }: Config): string {
+  if (fetched.length === 0) return `none is fetched (${typedAs('exchange create NAME')})`
+  const names = fetched.map(({ name, api }) => `${name} (${api})`).join(', ')
+  return `${names}; ${exchangeMinutes} minutes after each fetch again`
 }

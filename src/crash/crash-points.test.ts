@@ -18,6 +18,9 @@ const elsewhere = [
   'import-apply:after',
   'import-hma:before',
   'import-hma:after',
+  // With an exchange: src/roles/fetch-exchanges.test.ts.
+  'exchange-page:before',
+  'exchange-page:after',
   'keep-head:before',
   'keep-head:after',
   'key-set:before',

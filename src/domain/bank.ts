@@ -77,6 +77,8 @@ export type Match = {
 
 export const bankNamePattern = /^[A-Z_][A-Z0-9_]*$/
 export const bankNameCharsMax = 255
+/** Of a bank that is removed in one statement: scans wait meanwhile. */
+export const removalContentsMax = 100_000
 
 /** HMA's naming rule. Throws UsageError with the rule in the message. */
 export function parseBankName(name: string): string {

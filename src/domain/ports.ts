@@ -142,3 +142,34 @@ export type RecordReader = (place: {
 
 export type LabelInput = { uri: string; cid?: string; val: string; neg: boolean; cts: string }
 export type SignedLabel = LabelInput & { src: Did; sigHex: Hex }
+
+/** What a programme says about one of its items. `type` and `value` are its own words: nothing of them is believed yet. */
+export type ExchangeUpdate =
+  /** All of the item: what it had before is gone. */
+  | {
+      op: 'put'
+      id: string
+      signals: { type: string; value: string }[]
+      tags: string[]
+    }
+  | { op: 'delete'; id: string }
+
+export type ExchangeFetch =
+  /** In order: of two about one item the later counts. `more`: ask again at once, with `checkpoint`. */
+  | { kind: 'updates'; updates: ExchangeUpdate[]; checkpoint: unknown; more: boolean }
+  /** `reason`: a word of ours, never the programme's. */
+  | { kind: 'failed'; reason: string }
+
+/**
+ * One exchange at its programme, one ask at a time. All that it knows of before is the checkpoint: JSON in its own form, or
+ * undefined for the beginning. Idempotent: asked again with the same one it gives the same changes or later ones, in this
+ * client or in another one. With `more` the checkpoint is another one than was asked with. Does not try again by itself:
+ * who asks waits longer with each failure. Never throws for what the programme does, holds every limit on it, and ends
+ * soon after the signal aborts.
+ */
+export type ExchangeClient = AsyncDisposable & {
+  fetch(checkpoint: unknown, signal: AbortSignal): Promise<ExchangeFetch>
+}
+
+/** A client for each api that is known here. `config`: of the exchange, as it was set up. */
+export type ExchangeApis = ReadonlyMap<string, (config: Record<string, unknown>) => ExchangeClient>

@@ -102,7 +102,8 @@ describe('a listener', { timeout: 20_000 }, () => {
     }
     assert.equal(left, 1)
     assert.equal(await text(listener, '/slow/500'), 'slow')
-    const whole = await fetch(`${listener.url}/large`)
+    await using patient = await start({})
+    const whole = await fetch(`${patient.url}/large`)
     assert.equal((await whole.arrayBuffer()).byteLength, largeBytes)
   })
 

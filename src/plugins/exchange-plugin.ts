@@ -1,5 +1,6 @@
 // An exchange of others: what changed at a programme since a checkpoint.
 import { z } from 'zod'
+import type { ExchangeClient, ExchangeUpdate } from '../domain/ports.ts'
 import type { ExchangeManifest } from './manifest.ts'
 import { createPluginHost } from './plugin-host.ts'
 import type { PluginHost, PluginParts } from './plugin-host.ts'
@@ -50,8 +51,6 @@ const answer = z.object({
   more: z.boolean(),
 })
 
-export type ExchangeUpdate = z.infer<typeof answer>['updates'][number]
-
 export type PluginFetch =
   /** `checkpoint` goes with what these updates became, in one step. `more`: ask again at once. */
   | { kind: 'updates'; updates: ExchangeUpdate[]; checkpoint: string; more: boolean }
@@ -80,6 +79,33 @@ export function openExchangePlugin(manifest: ExchangeManifest, parts: PluginPart
       )
     },
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  }
+}
+
+/**
+ * The plug-in as a client of one exchange, in a process of its own. The exchange's configuration comes over the manifest's;
+ * a checkpoint that another client left is handed over as JSON text.
+ */
+export function pluginClient(
+  manifest: ExchangeManifest,
+  config: Record<string, unknown>,
+  parts: PluginParts,
+): ExchangeClient {
+  const merged = { ...manifest.config, ...config } as ExchangeManifest['config']
+  const plugin = openExchangePlugin({ ...manifest, config: merged }, parts)
+  return {
+    async fetch(checkpoint, signal) {
+      const stopped = Promise.withResolvers<void>()
+      const stop = () => stopped.resolve(plugin[Symbol.asyncDispose]())
+      signal.addEventListener('abort', stop, { once: true })
+      if (signal.aborted) stop()
+      const known = typeof checkpoint === 'string' ? checkpoint : JSON.stringify(checkpoint)
+      const fetched = await plugin.fetch(known)
+      signal.removeEventListener('abort', stop)
+      if (signal.aborted) await stopped.promise
+      return fetched
+    },
+    [Symbol.asyncDispose]: () => plugin[Symbol.asyncDispose](),
   }
 }
 

@@ -18,7 +18,7 @@ const groups: { group: string; begins: string[] }[] = [
   { group: 'People on cases', begins: ['case.', 'feedback.', 'reversal.'] },
   {
     group: 'Banks, contents and lists',
-    begins: ['bank.', 'content.', 'import.', 'admission.', 'proposal'],
+    begins: ['bank.', 'content.', 'import.', 'admission.', 'proposal', 'exchange.'],
   },
   { group: 'Stops', begins: ['actions.'] },
   { group: 'Evidence, legal holds and erasure', begins: ['evidence.', 'legal-hold.', 'account.'] },
@@ -40,6 +40,11 @@ const told = [
   'import.started',
   'import.done',
   'import.dropped',
+  'exchange.create',
+  'exchange.set',
+  'exchange.fetch',
+  'exchange.held',
+  'exchange.remove',
 ]
 
 export function changeOf({ seq, t, type, actor, pub }: ReportEntry): Change | undefined {

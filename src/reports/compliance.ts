@@ -20,11 +20,12 @@ export type BankFact = { bank: string; class: string; name: string | null }
 export type Checkpoint = { size: number; origin: string; at: Date; witnesses: number }
 export type ListFact = {
   bank: string
-  /** null: the list of a restricted or confidential bank is not named. */
+  /** null: the list of a restricted or confidential bank is not named; an exchange has none but its bank's. */
   source: string | null
+  /** Of an exchange: the last fetch without a failure. */
   lastImport: Date | null
   ageSeconds: number | null
-  /** An import that is on its way, or waits for a second person. */
+  /** An import that is on its way, or waits for a second person; an exchange that is held. */
   waiting: boolean
 }
 

@@ -6,12 +6,12 @@ export function listsText({ lists, generatedAt }: ComplianceReport): string[] {
   return [
     '## Lists',
     '',
-    'No exchange with an outside programme exists yet: lists come in by import.',
+    'Lists come in by import, and from exchanges that are fetched; an exchange is known by its bank.',
     '',
     ...(lists.freshness.length === 0
-      ? ['No list was ever imported.']
+      ? ['No list was ever imported, and no exchange is on.']
       : [
-          `Freshness at ${time(generatedAt)}. *From the table of imports.*`,
+          `Freshness at ${time(generatedAt)}. *From the tables of imports and exchanges.*`,
           '',
           ...table(
             ['Bank', 'List', 'Last import', '>Age', 'Now'],
@@ -20,7 +20,7 @@ export function listsText({ lists, generatedAt }: ComplianceReport): string[] {
               row.source ?? '(not named)',
               row.lastImport === null ? 'never finished' : time(row.lastImport),
               row.ageSeconds === null ? '' : span(row.ageSeconds),
-              row.waiting ? 'an import is on its way or waits' : '',
+              row.waiting ? 'an import is on its way, or it waits for a person' : '',
             ]),
           ),
         ]),

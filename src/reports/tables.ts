@@ -195,11 +195,16 @@ async function lists(db: Database, nowMs: number): Promise<ListFact[]> {
   const rows = await ask(
     'read how fresh lists are',
     db<Omit<ListFact, 'ageSeconds'>[]>`
-      select 'b' || b.id as bank, case when b.class = 'open' and not b.confidential then i.source end as source,
-        max(i.ended_at) filter (where i.state = 'done') as "lastImport",
-        bool_or(i.state not in ('done', 'refused')) as waiting
-      from bank_import i join bank b on b.id = i.bank
-      group by b.id, i.source order by b.id, i.source limit ${tableLimits.lists}`,
+      select 'b' || l.id as bank, l.source, l."lastImport", l.waiting from (
+        select b.id, case when b.class = 'open' and not b.confidential then i.source end as source,
+          max(i.ended_at) filter (where i.state = 'done') as "lastImport",
+          bool_or(i.state not in ('done', 'refused')) as waiting
+        from bank_import i join bank b on b.id = i.bank
+        group by b.id, i.source
+        union all
+        select e.bank, null, e.succeeded_at, e.fetch_reason is not distinct from 'too-many-deletions'
+        from exchange e where e.enabled
+      ) l order by l.id, l.source limit ${tableLimits.lists}`,
   )
   return rows.map((row) => ({
     ...row,

@@ -146,6 +146,8 @@ function addFacts(tally: Tally, entry: ReportEntry, atMs: number): void {
       })
       return
     case 'import.batch':
+    case 'exchange.page':
+    case 'exchange.emptied':
       tally.imports.push({
         bank: text(pub['bank']),
         added: whole(pub['added']),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { callStep } from '../db/client.ts'
+import { createExchange } from '../exchanges/exchange-store.ts'
 import { parseRead } from '../ledger/find-entries.ts'
 import { readEntries, readHead } from '../ledger/read-ledger.ts'
 import { sumActions } from '../reports/actions.ts'
@@ -12,8 +13,9 @@ import { newestAnchored } from '../reports/checkpoint.ts'
 import { addEntry, emptyTally } from '../reports/tally.ts'
 import type { Period } from '../reports/tally.ts'
 import { receiveAppeal, resolveAppeal } from '../steps/appeal.ts'
+import { applyPage, claimExchanges, endExchange } from '../steps/exchange.ts'
 import { decideCase, setPaused } from '../steps/withdraw.ts'
-import { alice, bob, carol, createWorld } from '../testing/world.ts'
+import { alice, bob, carol, createWorld, digestOfBytes } from '../testing/world.ts'
 import type { World } from '../testing/world.ts'
 import { gatherCompliance } from './compliance.ts'
 import { noteCounts } from './keep-house.ts'
@@ -73,6 +75,35 @@ function writtenOf(report: ComplianceReport): string {
 }
 
 describe('a compliance report', () => {
+  test('tells how fresh an exchange is and what it brought, without its name', async (t) => {
+    const world = await createWorld(t)
+    const nowMs = world.clock()
+    const author = { principal: world.principal, nowMs }
+    await createExchange(world.db, { name: 'PARTNER', api: 'listed', config: {}, ...author })
+    const [claimed] = await claimExchanges(world.db, { apis: ['listed'], limit: 1, nowMs })
+    assert.ok(claimed)
+    const signals = [{ type: 'sha256' as const, value: digestOfBytes('one') }]
+    await applyPage(world.db, {
+      ...{ claimed, pages: 0, checkpoint: '1', more: false, askedAtMs: nowMs },
+      ...{ rows: [{ k: 'a', s: signals, t: [] }], left: {}, ...author },
+    })
+    await endExchange(world.db, { claimed, ok: true, nextAtMs: nowMs, ...author })
+    await world.sequence()
+    world.advance(hourMs)
+    const report = await gather(world)
+    assert.deepEqual(report.lists.freshness, [
+      {
+        ...{ bank: 'b1', source: null, lastImport: new Date(nowMs), ageSeconds: 3600 },
+        waiting: false,
+      },
+    ])
+    assert.deepEqual(
+      report.lists.imported.map(({ bank, added, removed }) => [bank, added, removed]),
+      [['b1', 1, 0]],
+    )
+    assert.doesNotMatch(writtenOf(report), /PARTNER|No list was ever/)
+  })
+
   test('adds up, and says what was matched, decided, done, overturned and appealed', async (t) => {
     const world = await busyDay(t)
     const report = await gather(world)

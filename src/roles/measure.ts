@@ -14,6 +14,8 @@ export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'tele
         held: number
         dead: number
         entries: number
+        failing: number
+        fetched: Date | null
       }[]
     >`
       select
@@ -22,7 +24,9 @@ export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'tele
         (select min(created_at) from job where kind = 'scan') as oldest,
         (select count(*) from action where state = 'held') as held,
         (select count(*) from action where state = 'dead') as dead,
-        (select coalesce(max(size), 0) from ledger_head) as entries`,
+        (select coalesce(max(size), 0) from ledger_head) as entries,
+        (select count(*) from exchange where enabled and failures > 0) as failing,
+        (select min(succeeded_at) from exchange where enabled) as fetched`,
   )
   if (row === undefined) return
   const evidence = await evidenceLevels(db, clock())
@@ -34,6 +38,9 @@ export async function measure({ db, telemetry, clock }: Pick<Parts, 'db' | 'tele
     blobwatch_actions_held: row.held,
     blobwatch_actions_dead: row.dead,
     blobwatch_ledger_entries: row.entries,
+    blobwatch_exchanges_failing: row.failing,
+    blobwatch_exchange_success_age_seconds:
+      row.fetched === null ? 0 : (clock() - row.fetched.getTime()) / 1000,
     blobwatch_evidence_kept: evidence.kept + evidence.sealed,
     blobwatch_evidence_overdue: evidence.overdue,
   })

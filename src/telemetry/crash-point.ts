@@ -27,6 +27,8 @@ export const crashPoints = [
   'import-apply:after',
   'import-hma:before',
   'import-hma:after',
+  'exchange-page:before',
+  'exchange-page:after',
   'keep-head:before',
   'keep-head:after',
   'checkpoint:signed',

@@ -13,7 +13,7 @@ import type { Metrics } from './metrics.ts'
 export const requestKinds = ['hash', 'match', 'scan', 'webhook', 'labels', 'api', 'action'] as const
 export type RequestKind = (typeof requestKinds)[number]
 export type WorkKind =
-  RequestKind | 'firehose' | 'settle' | 'ledger' | 'label-stream' | 'http' | 'evidence'
+  RequestKind | 'firehose' | 'settle' | 'ledger' | 'label-stream' | 'http' | 'evidence' | 'exchange'
 export type DecisionOutcome = 'act' | 'hold' | 'observe' | 'nothing'
 
 export type Telemetry = {
@@ -56,6 +56,14 @@ export type Telemetry = {
   evidenceSettled(event: { kept: number; missed: string[] }): void
   /** Copies of evidence are gone from the store, and said to be. */
   evidenceDestroyed(event: { basis: string }): void
+  /** A page of an exchange is in its bank. `left`: what stayed out, by reason. */
+  exchangePageTaken(event: {
+    added: number
+    removed: number
+    left: Readonly<Record<string, number>>
+  }): void
+  /** A fetch is over, and its outcome durable. `kind`: up-to-date, more (others first), failed or held. */
+  exchangeFetched(event: { api: string; kind: string; reason?: string }): void
   decoderRestarted(event: { reason: string }): void
   /** A plug-in gave no answer about a blob. `name`: of its manifest. */
   pluginFailed(event: { name: string; reason: string }): void
@@ -134,6 +142,18 @@ export function createTelemetry({ log, metrics }: { log: Log; metrics: Metrics }
     evidenceDestroyed({ basis }) {
       metrics.add('blobwatch_evidence_destroyed_total', { reason: basis })
       logOutcome(log, 'evidence-destroyed', { reason: basis })
+    },
+    exchangePageTaken({ added, removed, left }) {
+      const outcomes = { added, removed, ...left }
+      for (const [outcome, count] of Object.entries(outcomes))
+        if (count > 0) metrics.add('blobwatch_exchange_items_total', { outcome }, count)
+    },
+    exchangeFetched({ api, kind, reason }) {
+      metrics.add('blobwatch_exchange_fetches_total', { outcome: kind })
+      const fields = { outcome: 'exchange-fetched', component: api, state: kind }
+      if (kind === 'failed' || kind === 'held')
+        log.warn('exchange-fetched', { ...fields, ...(reason !== undefined && { reason }) })
+      else log.info('exchange-fetched', fields)
     },
     decoderRestarted({ reason }) {
       metrics.add('blobwatch_decoder_restarts_total', { reason })

@@ -90,6 +90,26 @@ export const metricTable = {
     labels: [],
     help: 'Pieces of evidence of which a copy should have been destroyed more than an hour ago, without a legal hold.',
   },
+  blobwatch_exchange_fetches_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Ended fetches from exchanges: up-to-date, more (an exchange of very many pages lets others have their turn), failed, held (it would delete too much).',
+  },
+  blobwatch_exchange_items_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'What exchanges told: contents added and removed (a change is both), and signals and items left out, by reason.',
+  },
+  blobwatch_exchanges_failing: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Enabled exchanges whose last fetch failed or was held; `exchange list` says why.',
+  },
+  blobwatch_exchange_success_age_seconds: {
+    kind: 'gauge',
+    labels: [],
+    help: 'Of the enabled exchanges that were ever fetched, since when the one that waits longest was last fetched without a failure; 0 where there is none.',
+  },
   blobwatch_errors_total: {
     kind: 'counter',
     labels: ['kind'],

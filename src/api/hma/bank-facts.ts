@@ -8,12 +8,9 @@ import type { BankRow } from '../../banks/bank-store.ts'
 import { ask, callStep } from '../../db/client.ts'
 import type { Database } from '../../db/client.ts'
 import type { Bank } from '../../domain/bank.ts'
-import { bankNamePattern } from '../../domain/bank.ts'
+import { bankNamePattern, removalContentsMax } from '../../domain/bank.ts'
 import type { AnySignalType, Hex } from '../../domain/blob.ts'
 import { quoted, refuse } from './answers.ts'
-
-/** Of a bank that is removed in one statement: scans wait meanwhile. */
-export const removalContentsMax = 100_000
 
 export type HmaBank = { name: string; matching_enabled_ratio: number }
 

@@ -184,7 +184,7 @@ describe('on purpose otherwise than HMA:', { timeout: 120_000 }, () => {
         ['hma'],
       )
     },
-    'nothing-fetched': async () => {
+    'fetched-by-plug-ins': async () => {
       await ask('POST', '/c/exchanges', { bank: 'IDLE', api: 'tat' })
       const { json } = await ask('GET', '/c/exchange/IDLE/status')
       assert.deepEqual(

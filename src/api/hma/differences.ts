@@ -93,9 +93,9 @@ export const differences = {
     ours: '`include_signals` of a restricted bank needs the scope `export` (without keys: BLOBWATCH_HMA_WRITE=on), and each is an entry of the ledger.',
     hma: 'shows them to everybody',
   },
-  'nothing-fetched': {
-    ours: 'Exchanges are kept and shown, and nothing is fetched from them in this version: their status says so.',
-    hma: 'fetches every minute',
+  'fetched-by-plug-ins': {
+    ours: 'Exchanges of a plug-in are fetched every 15 minutes (BLOBWATCH_EXCHANGE_MINUTES). Those of other kinds, NCMEC’s and the others of HMA, are kept and shown, and nothing is fetched from them: their status says so.',
+    hma: 'fetches from all every minute',
   },
   'exchange-bank': {
     ours: 'Removing the bank of an exchange removes the exchange.',

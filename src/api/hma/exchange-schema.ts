@@ -26,7 +26,7 @@ function field(
 
 const secret = (name: string) => field(name, 'string')
 
-export const exchangeApis: ReadonlyMap<string, ExchangeApi> = new Map([
+const exchangeApis: ReadonlyMap<string, ExchangeApi> = new Map([
   [
     'fb_threatexchange',
     {
@@ -85,6 +85,13 @@ export const exchangeApis: ReadonlyMap<string, ExchangeApi> = new Map([
   ],
   ['tat', { config: [], credentials: [secret('username'), secret('password')] }],
 ])
+
+/** With those of plug-ins: what they need stands in their manifests, so their forms are empty. */
+export function apisWith(names: Iterable<string>): ReadonlyMap<string, ExchangeApi> {
+  const empty: ExchangeApi = { config: [], credentials: null }
+  const others = [...names].filter((name) => !exchangeApis.has(name))
+  return new Map([...exchangeApis, ...others.map((name) => [name, empty] as const)])
+}
 
 /** What a form sent, with its defaults; or a sentence about what is wrong, without a value. */
 export function readSchema(

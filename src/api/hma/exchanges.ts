@@ -1,20 +1,19 @@
-// /c/exchanges and /c/exchange/<name>: outside programmes as somebody sets them up. There is no client for any of them in
-// this version, and the status says so: nothing was fetched. Credentials go in and never come out.
+// /c/exchanges and /c/exchange/<name>: outside programmes as somebody sets them up. Those for which this service has a client
+// are fetched (roles/fetch-exchanges.ts); of the others the status says that nothing was. Credentials go in and never come out.
 import { quoted, refuse } from './answers.ts'
 import { author, checkName } from './banks.ts'
 import type { CuratorGiven } from './banks.ts'
 import { readJson, readModel } from './body.ts'
 import {
   createExchange,
-  hasCredentials,
-  listExchanges,
   readExchange,
+  readExchanges,
   removeExchange,
-  setCredentials,
   setExchange,
-} from './exchange-store.ts'
-import type { Exchange } from './exchange-store.ts'
-import { exchangeApis, readSchema } from './exchange-schema.ts'
+} from '../../exchanges/exchange-store.ts'
+import type { Exchange } from '../../exchanges/exchange-store.ts'
+import { hasCredentials, setCredentials } from './exchange-store.ts'
+import { apisWith, readSchema } from './exchange-schema.ts'
 import type { ExchangeApi } from './exchange-schema.ts'
 import { readFields } from './lax.ts'
 import { isPlainObject } from './plain-object.ts'
@@ -22,6 +21,7 @@ import type { HmaContext, HmaRoute } from './route.ts'
 
 export function exchangeRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
   const { db } = parts
+  const apis = apisWith(parts.exchangeApis.keys())
   const reads = { method: 'GET', role: 'curator', needs: 'bank:read' } as const
   const writes = { role: 'curator', needs: 'bank:write' } as const
   const here = (context: HmaContext) => exchangeHere(parts, context)
@@ -30,7 +30,10 @@ export function exchangeRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
       ...reads,
       rule: '/c/exchanges',
       about: 'List the exchanges',
-      answer: async (context) => context.json(await listExchanges(db)),
+      async answer(context) {
+        const exchanges = await readExchanges(db, { nowMs: parts.clock() })
+        return context.json(exchanges.map(({ name }) => name))
+      },
     },
     {
       ...writes,
@@ -39,7 +42,7 @@ export function exchangeRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
       about: 'Set up an exchange, and a bank of the same name',
       body: 'json',
       async answer(context) {
-        const given = readCreate(await readJson(context, bodies))
+        const given = readCreate(await readJson(context, bodies), apis)
         await createExchange(db, { ...given, ...author(context, parts) })
         return context.json({ message: 'Created successfully' }, 201)
       },
@@ -88,11 +91,12 @@ export function exchangeRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
 
 function apiRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
   const { db } = parts
+  const apis = apisWith(parts.exchangeApis.keys())
   const reads = { method: 'GET', role: 'curator', needs: 'bank:read' } as const
   const rule = '/c/exchanges/api/<api_name>'
   const known = (context: HmaContext, status: 400 | 404) => {
     const name = context.req.param('api_name') ?? ''
-    const api = exchangeApis.get(name) ?? refuse(status, `no such Exchange API ${quoted(name)}`)
+    const api = apis.get(name) ?? refuse(status, `no such Exchange API ${quoted(name)}`)
     return { name, api }
   }
   const credentialState = async (name: string, api: ExchangeApi) => ({
@@ -104,7 +108,7 @@ function apiRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
       ...reads,
       rule: '/c/exchanges/apis',
       about: 'List the kinds of exchange',
-      answer: (context) => context.json([...exchangeApis.keys()]),
+      answer: (context) => context.json([...apis.keys()]),
     },
     {
       ...reads,
@@ -148,14 +152,14 @@ function apiRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
 
 const namePattern = /^[A-Z0-9_]{1,255}$/
 
-function readCreate(given: Record<string, unknown>) {
+function readCreate(given: Record<string, unknown>, apis: ReadonlyMap<string, ExchangeApi>) {
   const { bank, api, api_json: config } = given
   if (bank === undefined || bank === null) refuse(400, 'bank is required')
   if (typeof bank !== 'string' || !namePattern.test(bank))
     return refuse(400, 'Field `bank` must match /^[A-Z0-9_]+$/')
   if (config !== undefined && !isPlainObject(config)) refuse(400, 'Field `api_json` must be object')
   if (typeof api !== 'string') return refuse(400, 'Field `api_type` is required')
-  const schema = exchangeApis.get(api)
+  const schema = apis.get(api)
   if (schema === undefined) return refuse(400, `No such exchange type ${quoted(api)}`)
   checkName(bank)
   const read = readSchema(schema.config, config ?? {})
@@ -178,9 +182,13 @@ function nameOf(context: HmaContext): string {
   return context.req.param('exchange_name') ?? ''
 }
 
-async function exchangeHere({ db }: CuratorGiven['parts'], context: HmaContext): Promise<Exchange> {
+async function exchangeHere(
+  { db, clock }: CuratorGiven['parts'],
+  context: HmaContext,
+): Promise<Exchange> {
   const name = nameOf(context)
-  const found = namePattern.test(name) ? await readExchange(db, name) : undefined
+  const isName = namePattern.test(name)
+  const found = isName ? await readExchange(db, { name, nowMs: clock() }) : undefined
   return found ?? refuse(404, `Exchange ${quoted(name)} not found`)
 }
 
@@ -192,8 +200,7 @@ function statusOf(exchange: Exchange) {
   const seconds = (at: Date | null) => at && Math.floor(at.getTime() / 1000)
   return {
     checkpoint_ts: seconds(exchange.checkpointAt),
-    running_fetch_start_ts:
-      exchange.fetchEndedAt === null ? seconds(exchange.fetchStartedAt) : null,
+    running_fetch_start_ts: seconds(exchange.runningSince),
     last_fetch_complete_ts: seconds(exchange.fetchEndedAt),
     last_fetch_succeeded: exchange.fetchOk,
     up_to_date: exchange.upToDate ?? false,
