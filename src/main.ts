@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createProgram } from './commands/program.ts'
 import type { Io } from './commands/io.ts'
 import { exitCodes, exitCodeOf } from './commands/exit-codes.ts'
+import { forTerminal } from './commands/for-terminal.ts'
 import { UsageError, errorMessage } from './domain/errors.ts'
 
 const stop = new AbortController()
@@ -16,11 +17,15 @@ for (const name of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 
+function write(stream: NodeJS.WriteStream, text: string): void {
+  stream.write(`${stream.isTTY ? forTerminal(text) : text}\n`)
+}
+
 const io: Io = {
   env: process.env,
   readFile: (path) => readFileSync(path, 'utf8'),
-  out: (text) => void process.stdout.write(`${text}\n`),
-  err: (text) => void process.stderr.write(`${text}\n`),
+  out: (text) => write(process.stdout, text),
+  err: (text) => write(process.stderr, text),
   isTerminal: process.stdout.isTTY,
   columns: process.stdout.columns ?? 100,
   stop: stop.signal,
