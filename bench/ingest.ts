@@ -1,5 +1,6 @@
 // How many frames a second go from a relay into Postgres: the real firehose source, the real take_in, a Postgres that
 // waits for the disk, and a cursor that moves with each batch.
+import { noOtherTypes } from '../src/domain/other-type.ts'
 import { callStep } from '../src/db/client.ts'
 import type { Database } from '../src/db/client.ts'
 import { createFirehose } from '../src/sources/firehose.ts'
@@ -62,7 +63,9 @@ async function follow(
   const host = 'bench'
   const done = new AbortController()
   const run: Run = { seconds: 0, frames: 0, sightings: 0, batches: 0, rssMb: 0, takeInMs: [] }
-  const takeIn = createTakeIn({ db, clock: Date.now, source: 'firehose', host })
+  const takeIn = createTakeIn({
+    ...{ db, clock: Date.now, source: 'firehose', host, others: noOtherTypes },
+  })
   const startMs = performance.now()
   const firehose = createFirehose({
     url,

@@ -187,7 +187,9 @@ async function settleAll(
 }
 
 async function takeIn(db: Database, blobs: PipelineHostReady['blobs']): Promise<void> {
-  const take = createTakeIn({ db, clock: Date.now, source: 'firehose', host: 'bench' })
+  const take = createTakeIn({
+    ...{ db, clock: Date.now, source: 'firehose', host: 'bench', others: noOtherTypes },
+  })
   for (let from = 0; from < blobs.length; from += 500) {
     const sightings = blobs.slice(from, from + 500).map(({ did, blobCid }, n) => ({
       did,

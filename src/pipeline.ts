@@ -11,7 +11,7 @@ import { blobCidOf } from './domain/cid.ts'
 import { decide } from './domain/decide.ts'
 import { gate } from './domain/gate.ts'
 import type { Gated } from './domain/gate.ts'
-import { coversOthers } from './domain/other-type.ts'
+import { pluginReason } from './domain/other-type.ts'
 import type { OtherTypes } from './domain/other-type.ts'
 import type {
   BlobFetcher,
@@ -77,12 +77,13 @@ export async function scanBlob(
   signal: AbortSignal,
 ): Promise<Scanned> {
   const stored = storedSignals(job)
-  if (stored !== undefined && coversOthers(stored.signals, stored.media, options.others))
+  const unseen = stored && pluginReason(stored.signals, stored.media, options.others)
+  if (stored !== undefined && unseen !== 'plugin-failed')
     return conclude(job, stored, [], options, signal)
   // What is known without the bytes: the CID, and where only a plug-in has not seen them yet, all else.
   const before: Known = stored ?? { signals: { sha256: job.cid } }
   if (job.crashes >= pipelineLimits.crashesMax) {
-    return conclude(job, { ...before, unscannable: 'worker-crash' }, [], options, signal)
+    return conclude(job, { unscannable: 'worker-crash', ...before }, [], options, signal)
   }
 
   // Match before fetch where that alone decides.
@@ -106,13 +107,13 @@ export async function scanBlob(
   if (deferred !== undefined && waits)
     return { job, tries: got.tries, nowMs: options.clock(), deferred }
   if (matchedEarly) return { ...early, tries: got.tries, noBytes: got }
-  return conclude(job, { ...before, unscannable: got.reason }, got.tries, options, signal)
+  // What an earlier scan said of the bytes themselves stays true.
+  return conclude(job, { unscannable: got.reason, ...before }, got.tries, options, signal)
 }
 
 function knownOf({ bytes }: FetchedBytes, hashed: HashOutcome): Known {
-  const { signals, media, unscannable, failedPlugins = [] } = hashed
-  const reason = unscannable ?? (failedPlugins.length > 0 ? 'plugin-failed' : undefined)
-  return { signals, media, bytes: bytes.length, ...(reason && { unscannable: reason }) }
+  const { signals, media, unscannable } = hashed
+  return { signals, media, bytes: bytes.length, ...(unscannable && { unscannable }) }
 }
 
 /** Where a plug-in gave no answer at this moment only. What matches without it is settled at once. */
@@ -123,8 +124,8 @@ function askedAgainAt(
   nowMs: number,
 ): Scanned | undefined {
   const isMatched = 'found' in scanned && scanned.found.verdict.kind === 'matched'
-  const mayAnswer = failedPlugins.some(({ isOfTheMoment }) => isOfTheMoment)
-  if (!mayAnswer || isMatched || job.attempts >= pipelineLimits.pluginTries) return undefined
+  if (failedPlugins.length === 0 || isMatched || job.attempts >= pipelineLimits.pluginTries)
+    return undefined
   const untilMs = nowMs + backOffMs(job.attempts)
   return { job, tries: scanned.tries, nowMs, deferred: { untilMs, reason: 'plugin-failed' } }
 }
@@ -196,9 +197,8 @@ function verdictOf(
   const { signals, media } = known
   if (media === undefined || !coversKind(signals, media))
     return { kind: 'unscannable', reason: 'corrupt' }
-  return coversOthers(signals, media, others)
-    ? { kind: 'clear' }
-    : { kind: 'unscannable', reason: 'plugin-failed' }
+  const reason = pluginReason(signals, media, others)
+  return reason === undefined ? { kind: 'clear' } : { kind: 'unscannable', reason }
 }
 
 type Located = { place: Place; administered: boolean }

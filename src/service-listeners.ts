@@ -120,6 +120,7 @@ function webhookMounts(parts: Parts, health: Health) {
   const takeIn = createTakeIn({
     db: parts.db,
     clock: parts.clock,
+    others: parts.others,
     source: 'webhook',
     host: 'atproto-callback',
     onTaken: (taken, batch) => {

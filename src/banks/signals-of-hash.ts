@@ -6,13 +6,19 @@ import type { NewSignal } from './new-signal.ts'
 /** A picture that says too little would match half the network: its PDQ stays out, its digests are as good as any. */
 export function signalsOfHash(hashed: HashOutcome): { signals: NewSignal[]; leftOut?: string } {
   const { signals, leftOut } = ourSignals(hashed)
-  const others = (hashed.signals.others ?? []).flatMap(({ type, value, quality }) =>
+  const {
+    failedPlugins = [],
+    signals: { others: said = [] },
+  } = hashed
+  const refused = said.filter((one) => one.refused === true)
+  const others = said.flatMap(({ type, value, quality }) =>
     value === undefined ? [] : [{ type, value, ...(quality !== undefined && { quality }) }],
   )
   const exactOnly = others.length === 0 ? '; only exact copies will match' : ''
   const told = [
     ...(leftOut === undefined ? [] : [`${leftOut}${exactOnly}`]),
-    ...(hashed.failedPlugins ?? []).map(({ name }) => `plug-in ${name} gave no answer`),
+    ...failedPlugins.map((name) => `plug-in ${name} gave no answer`),
+    ...refused.map(({ type }) => `plug-in ${type} refused it`),
   ]
   return { signals: [...signals, ...others], ...(told.length > 0 && { leftOut: told.join('; ') }) }
 }

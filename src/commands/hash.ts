@@ -1,7 +1,7 @@
 // hash: what a file's signals are. Needs no database and no setting.
 import type { Command } from 'commander'
 import { pdqQualityMin } from '../domain/blob.ts'
-import type { MediaKind } from '../domain/blob.ts'
+import type { MediaKind, OtherSignal } from '../domain/blob.ts'
 import { blobCidOf } from '../domain/cid.ts'
 import { UsageError } from '../domain/errors.ts'
 import { readManifest } from '../plugins/read-manifests.ts'
@@ -88,6 +88,12 @@ function valueInWords(hashed: PluginHash): string {
   }
 }
 
+function saidInWords({ value, quality, refused }: OtherSignal): string {
+  if (refused === true) return valueInWords({ kind: 'failed', reason: 'refused' })
+  if (value === undefined) return valueInWords({ kind: 'none' })
+  return valueInWords({ kind: 'value', value, ...(quality !== undefined && { quality }) })
+}
+
 function forMachines(one: Shown): object {
   return 'signals' in one ? { ...one, cid: blobCidOf(one.signals.sha256) } : one
 }
@@ -113,15 +119,8 @@ function printFile(io: Io, one: HashedFile, apart: boolean): void {
     ['md5', signals.md5],
     ['sha1', signals.sha1],
     ['pdq', signals.pdq && `${signals.pdq.hash} (quality ${signals.pdq.quality}${low})`],
-    ...(signals.others ?? []).map(({ type, value, quality }): [string, string] => [
-      type,
-      valueInWords(
-        value === undefined
-          ? { kind: 'none' }
-          : { kind: 'value', value, ...(quality !== undefined && { quality }) },
-      ),
-    ]),
-    ...(one.failedPlugins ?? []).map(({ name }): [string, string] => [name, 'gave no answer']),
+    ...(signals.others ?? []).map((said): [string, string] => [said.type, saidInWords(said)]),
+    ...(one.failedPlugins ?? []).map((name): [string, string] => [name, 'gave no answer']),
     ['unscannable', one.unscannable],
   ])
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { noOtherTypes } from '../domain/other-type.ts'
 import { callStep } from '../db/client.ts'
 import { emptyBatch } from '../domain/batch.ts'
 import { reportUser } from '../steps/report-user.ts'
@@ -106,7 +107,8 @@ describe('user-report', () => {
     const principal = await principalId(app, { kind: 'service', name: 'appview', nowMs })
     const did = `did:plc:${'d'.repeat(24)}`
     const sighting = { did, blobCid: cidOfText('reported'), source: 'api' as const }
-    const report = { principal, nowMs, contentId: 'post-1', reason: 'not\nnice' }
+    const said = { contentId: 'post-1', reason: 'not\nnice' }
+    const report = { principal, nowMs, others: noOtherTypes, ...said }
     await reportUser(app, {
       ...report,
       id: 'r_1',

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { extname } from 'node:path'
 import { fetchLimits } from '../blobs/limits.ts'
 import type { HashOutcome, Hasher } from '../domain/ports.ts'
+import type { PluginReason } from '../domain/blob.ts'
 import { UsageError } from '../domain/errors.ts'
 import { createPluginHasher } from '../plugins/plugin-hasher.ts'
 import { openPlugins } from '../service-plugins.ts'
@@ -54,7 +55,9 @@ export async function hashFile(
 /** Why not all of a file was looked at. */
 export function whyLess(hashed: HashedFile): string | undefined {
   if (hashed.unscannable !== undefined || !('signals' in hashed)) return hashed.unscannable
-  return hashed.failedPlugins === undefined ? undefined : 'plugin-failed'
+  if (hashed.failedPlugins !== undefined) return 'plugin-failed' satisfies PluginReason
+  const isRefused = hashed.signals.others?.some(({ refused }) => refused === true)
+  return isRefused === true ? ('plugin-refused' satisfies PluginReason) : undefined
 }
 
 /** undefined: more bytes than a blob may have. */

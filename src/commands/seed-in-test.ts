@@ -1,5 +1,6 @@
 // What a running service would have written: a blob seen in a record, scanned, matched, decided, and entered.
 import { createHash } from 'node:crypto'
+import { noOtherTypes } from '../domain/other-type.ts'
 import { createBankBook } from '../banks/bank-book.ts'
 import { emptyBatch } from '../domain/batch.ts'
 import type { Mode } from '../domain/bank.ts'
@@ -38,7 +39,9 @@ export async function see(
   const did = input.did ?? testDid
   const collection = 'app.bsky.feed.post'
   const cid = cidOfText(input.text)
-  const takeIn = createTakeIn({ db: app, clock: Date.now, source: 'webhook', host: 'test' })
+  const takeIn = createTakeIn({
+    ...{ db: app, clock: Date.now, source: 'webhook', host: 'test', others: noOtherTypes },
+  })
   const sighting = { did, blobCid: cid, source: 'webhook' as const, collection, rkey: input.rkey }
   await takeIn({ ...emptyBatch(), sightings: [sighting] })
   for (const job of await claimScans(app, { limit: 10, nowMs: Date.now() })) {

@@ -35,8 +35,14 @@ export type Signals = {
   others?: OtherSignal[]
 }
 
-/** What a plug-in said about a blob. No `value`: it has none for these bytes. */
-export type OtherSignal = { type: OtherType; version: string; value?: Hex; quality?: number }
+/** What a plug-in said about a blob. No `value`: it has none for these bytes, or refused them, which is no answer to rest on. */
+export type OtherSignal = {
+  type: OtherType
+  version: string
+  value?: Hex
+  quality?: number
+  refused?: true
+}
 
 export type PdqVariant = { variant: Variant; hash: Hex; quality: number }
 
@@ -85,11 +91,12 @@ export const hostReasons = [
 ] as const
 export type HostReason = (typeof hostReasons)[number]
 
-/**
- * `no-host`: nothing is left that could give the bytes (sightings erased or aged out). `plugin-failed`: a plug-in that is asked
- * about this kind of media did not answer; true for now, and tried again when the blob is seen again.
- */
-export const otherReasons = ['no-host', 'plugin-failed'] as const
+/** What a plug-in that is asked about this kind of media did: gave no answer, which is tried again when the blob is seen again; or refused the bytes. */
+export const pluginReasons = ['plugin-failed', 'plugin-refused'] as const
+export type PluginReason = (typeof pluginReasons)[number]
+
+/** `no-host`: nothing is left that could give the bytes (sightings erased or aged out). */
+export const otherReasons = ['no-host', ...pluginReasons] as const
 export type UnscannableReason = ContentReason | HostReason | (typeof otherReasons)[number]
 
 export type Verdict =

@@ -1,6 +1,13 @@
 // Signal types that are not ours. An operator configured them as plug-ins; what is known of them is their manifest's word.
 import { signalTypes } from './blob.ts'
-import type { AnySignalType, MediaKind, OtherSignal, OtherType, SignalType } from './blob.ts'
+import type {
+  AnySignalType,
+  MediaKind,
+  OtherSignal,
+  OtherType,
+  PluginReason,
+  SignalType,
+} from './blob.ts'
 
 /** What a match by values of this type takes. */
 export type OtherRule = {
@@ -37,14 +44,16 @@ export function typesInWords(others: OtherTypes): string {
   return `ours are ${signalTypes.join(', ')}; ${told}`
 }
 
-/** Every plug-in that this kind of media has to be shown to has answered, in the version of now. */
-export function coversOthers(
+/** Why a blob is not looked at in full for what plug-ins said of it; undefined: each of now, for this kind of media, answered. */
+export function pluginReason(
   { others = [] }: { others?: readonly OtherSignal[] },
   kind: MediaKind,
   types: OtherTypes,
-): boolean {
-  return [...types.values()].every(
-    ({ type, version, media }) =>
-      !media.includes(kind) || others.some((one) => one.type === type && one.version === version),
+): PluginReason | undefined {
+  const wanted = [...types.values()].filter(({ media }) => media.includes(kind))
+  const answers = wanted.map(({ type, version }) =>
+    others.find((one) => one.type === type && one.version === version),
   )
+  if (answers.includes(undefined)) return 'plugin-failed'
+  return answers.some((answer) => answer?.refused === true) ? 'plugin-refused' : undefined
 }

@@ -49,8 +49,8 @@ export type HashOutcome = {
   signals: Signals
   /** Set when not every signal that the kind requires could be computed. */
   unscannable?: ContentReason
-  /** Plug-ins that gave no answer, by name. Their types are not in `signals.others`; nothing about the blob is `clear`. */
-  failedPlugins?: { name: string; isOfTheMoment: boolean }[]
+  /** Plug-ins that gave no answer at this moment, by name. Their types are not in `signals.others`; nothing is `clear`. */
+  failedPlugins?: string[]
 }
 
 /**

@@ -35,7 +35,8 @@ const stored: fc.Arbitrary<StoredSignals> = fc.record({
 function otherOf(type: OtherType): fc.Arbitrary<StoredOther> {
   const value = fc.option(fc.constant('ab'))
   const quality = fc.option(fc.integer({ min: 0, max: 100 }))
-  return fc.record({ type: fc.constant(type), version: fc.constantFrom('1', '2'), value, quality })
+  const said = { value, quality, refused: fc.boolean() }
+  return fc.record({ type: fc.constant(type), version: fc.constantFrom('1', '2'), ...said })
 }
 
 function digestOf(text: string): string {

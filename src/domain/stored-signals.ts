@@ -21,12 +21,13 @@ export type StoredSignals = {
   others: readonly StoredOther[]
 }
 
-/** `value` null: the plug-in has none for the blob. */
+/** `value` null: the plug-in has none for the blob, or refused it. */
 export type StoredOther = {
   type: OtherType
   version: string
   value: Hex | null
   quality: number | null
+  refused: boolean
 }
 
 /** Turned and mirrored forms are not stored; they follow from the hash of each view. */
@@ -50,8 +51,13 @@ export function signalsOf(sha256: Hex, stored: StoredSignals): Signals {
   }
 }
 
-function otherSignal({ type, version, value, quality }: StoredOther): OtherSignal {
-  return { type, version, ...(value !== null && { value }), ...(quality !== null && { quality }) }
+function otherSignal({ type, version, value, quality, refused }: StoredOther): OtherSignal {
+  return {
+    ...{ type, version },
+    ...(value !== null && { value }),
+    ...(quality !== null && { quality }),
+    ...(refused && { refused }),
+  }
 }
 
 function turnedFrom(view: View, hash: Hex, quality: number): PdqVariant[] {
@@ -76,10 +82,7 @@ export function isLowQuality({ pdq, variants }: Signals): boolean {
 }
 
 export function othersToStore({ others = [] }: Pick<Signals, 'others'>): StoredOther[] {
-  return others.map(({ type, version, value = null, quality = null }) => ({
-    type,
-    version,
-    value,
-    quality,
+  return others.map(({ type, version, value = null, quality = null, refused = false }) => ({
+    ...{ type, version, value, quality, refused },
   }))
 }

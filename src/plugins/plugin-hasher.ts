@@ -73,7 +73,7 @@ function withAnswer(
 ): HashOutcome {
   const { signals, failedPlugins = [] } = outcome
   const { name, version } = manifest
-  const add = (said: Pick<OtherSignal, 'value' | 'quality'>): HashOutcome => {
+  const add = (said: Omit<OtherSignal, 'type' | 'version'>): HashOutcome => {
     const other: OtherSignal = { type: name as OtherType, version, ...said }
     return { ...outcome, signals: { ...signals, others: [...(signals.others ?? []), other] } }
   }
@@ -84,18 +84,14 @@ function withAnswer(
     }
     case 'none':
       return add({})
-    case 'failed': {
-      const failed = { name, isOfTheMoment: isOfTheMoment(answer.reason) }
-      return { ...outcome, failedPlugins: [...failedPlugins, failed] }
-    }
+    case 'failed':
+      // About these bytes, and the same another time.
+      if (answer.reason === 'refused' || answer.reason === 'too-large')
+        return add({ refused: true })
+      return { ...outcome, failedPlugins: [...failedPlugins, name] }
     default:
       return answer satisfies never
   }
-}
-
-/** Whether the same bytes may get an answer later. */
-function isOfTheMoment(reason: Failure): boolean {
-  return reason !== 'refused' && reason !== 'too-large'
 }
 
 /** What the rest of the house knows of them. Throws UsageError for one whose values cannot be searched here. */

@@ -121,7 +121,9 @@ function ofHex(what: string, { type, others }: KnownTypes): Comparable {
     md5: fits('md5') ? value : null,
     sha1: fits('sha1') ? value : null,
     variants: [],
-    others: ofOthers.map(({ type, version }) => ({ type, version, value, quality: null })),
+    others: ofOthers.map(({ type, version }) => ({
+      ...{ type, version, value, quality: null, refused: false },
+    })),
   }
   return {
     what,

@@ -15,7 +15,7 @@ export async function followFirehose(options: {
   signal: AbortSignal
 }): Promise<void> {
   const { parts, health, signal } = options
-  const { db, clock, telemetry, config } = parts
+  const { db, clock, others, telemetry, config } = parts
   if (config.firehose === undefined) return
   const { host } = config.firehose
   const { log } = parts
@@ -30,6 +30,7 @@ export async function followFirehose(options: {
     takeIn: createTakeIn({
       db,
       clock,
+      others,
       source: 'firehose',
       host,
       onTaken: () => parts.bells.scan.ring(),

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { emptyBatch } from '../domain/batch.ts'
 import type { Sighting } from '../domain/blob.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
 import type { Database } from '../db/client.ts'
 import { callStep } from '../db/client.ts'
 import { matchesSince } from './api-matches.ts'
@@ -38,10 +39,19 @@ export function requestDigest({ kind, contentId, matchId }: ActionRequest): stri
 /** Throws UsageError when the match is none that this principal was told of in the last 30 days. */
 export async function requestAction(
   db: Database,
-  input: { request: ActionRequest; places: Sighting[]; principal: number; nowMs: number },
+  input: {
+    request: ActionRequest
+    places: Sighting[]
+    others: OtherTypes
+    principal: number
+    nowMs: number
+  },
 ): Promise<Requested> {
-  const { request, places, principal, nowMs } = input
-  const batch = takeInPayload({ ...emptyBatch(), sightings: places }, 'api', 'api', nowMs)
+  const { request, places, others, principal, nowMs } = input
+  const batch = takeInPayload(
+    { ...emptyBatch(), sightings: places },
+    { source: 'api', host: 'api', others, nowMs },
+  )
   const [row] = await callStep<Requested[]>(db, 'request_action_v1', {
     ...{ principal, batch, now: new Date(nowMs) },
     actionId: request.actionId,

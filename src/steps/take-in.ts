@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import type { SourceBatch, TakeIn } from '../domain/batch.ts'
 import type { Sighting, SourceKind } from '../domain/blob.ts'
 import { blobDigest, digestOf } from '../domain/cid.ts'
+import type { OtherRule, OtherTypes } from '../domain/other-type.ts'
 import type { Clock } from '../domain/ports.ts'
 import type { Database } from '../db/client.ts'
 import { callStep } from '../db/client.ts'
@@ -19,13 +20,15 @@ export function createTakeIn(options: {
   clock: Clock
   source: SourceKind
   host: string
+  /** The types of plug-ins: a blob that one of them has not answered about is scanned again. */
+  others: OtherTypes
   onTaken?: (taken: TakenIn, batch: SourceBatch) => void
 }): TakeIn {
   return async (batch) => {
     crashPoint('take-in:before')
     const rows = await callStep<
       { result: 'taken' | 'fenced' | 'duplicate'; sightings: number; jobs: number }[]
-    >(options.db, 'take_in_v1', takeInPayload(batch, options.source, options.host, options.clock()))
+    >(options.db, 'take_in_v1', takeInPayload(batch, { ...options, nowMs: options.clock() }))
     crashPoint('take-in:after')
     const [row] = rows
     if (row === undefined) throw new TypeError('take_in_v1 answers with one row')
@@ -34,17 +37,18 @@ export function createTakeIn(options: {
   }
 }
 
+type TakenFrom = { source: SourceKind; host: string; others: OtherTypes; nowMs: number }
+
 /** The batch as `take_in_v1` takes it, also from within another step. */
 export function takeInPayload(
   batch: SourceBatch,
-  source: SourceKind,
-  host: string,
-  nowMs: number,
+  { source, host, others, nowMs }: TakenFrom,
 ): object {
   return {
     now: new Date(nowMs),
     source,
     host,
+    ...(others.size > 0 && { plugins: [...others.values()].map(askedAbout) }),
     ...(batch.cursor && {
       cursor: {
         from: batch.cursor.from,
@@ -72,6 +76,10 @@ export function takeInPayload(
     accounts: batch.accounts,
     identities: batch.identities,
   }
+}
+
+function askedAbout({ type, version, media }: OtherRule): object {
+  return { type, version, media }
 }
 
 function sightingRow(sighting: Sighting): object {

@@ -8,6 +8,7 @@ import type { SignalTypeManifest } from '../plugins/manifest.ts'
 import { oddManifest, oddValue } from '../plugins/odd-in-test.ts'
 import { createPluginHasher, otherTypesOf } from '../plugins/plugin-hasher.ts'
 import { openSignalPlugin } from '../plugins/signal-plugin.ts'
+import type { PluginHash, SignalPlugin } from '../plugins/signal-plugin.ts'
 import { openPluginParts } from '../service-plugins.ts'
 import type { PluginParts } from '../plugins/plugin-host.ts'
 import { pipelineLimits } from '../pipeline.ts'
@@ -29,21 +30,23 @@ before(async () => {
 type Context = Parameters<typeof createWorld>[0] & object
 
 /** A world whose blobs are shown to the plug-in too; what it did not answer is in `failures`. */
-async function worldWith(
-  t: Context,
-  behaviour: string,
-  change: object = {},
-): Promise<World & { failures: string[] }> {
-  const manifest = manifestOf(behaviour, change)
-  const plugin = openSignalPlugin(manifest, parts)
+async function worldWith(t: Context, behaviour: string, change: object = {}) {
+  const plugin = openSignalPlugin(manifestOf(behaviour, change), parts)
   t.after(() => plugin[Symbol.asyncDispose]() as Promise<void>)
+  return worldOf(t, plugin)
+}
+
+async function worldOf(
+  t: Context,
+  plugin: Pick<SignalPlugin, 'manifest' | 'hash'>,
+): Promise<World & { failures: string[] }> {
   const failures: string[] = []
   const hasher = createPluginHasher({
     hasher: textHasher,
     plugins: [plugin],
     onFailed: ({ name, reason }) => failures.push(`${name} ${reason}`),
   })
-  const world = await createWorld(t, { hasher, others: otherTypesOf([manifest]) })
+  const world = await createWorld(t, { hasher, others: otherTypesOf([plugin.manifest]) })
   return Object.assign(world, { failures })
 }
 
@@ -172,6 +175,44 @@ test('what is stored still matches where the bytes are not to be had for the plu
   assert.deepEqual((await verdicts(world)).toSorted(), ['matched', 'unscannable refused'])
 })
 
+test('what an earlier scan said of the bytes stays said where a plug-in cannot see them', async (t) => {
+  const world = await worldWith(t, 'good')
+  await world.sight([{ did: alice, bytes: 'one', rkey: 'a' }])
+  await world.settle()
+  const { owner } = world.database
+  await owner`update blob set verdict = 'unscannable', reason = 'animated'`
+  await owner`delete from blob_other`
+  world.hosts.answer(worldPds, { kind: 'unavailable', host: worldPds, reason: 'refused' })
+  await world.sight([{ did: bob, bytes: 'one', rkey: 'b' }])
+  await world.settle()
+  assert.equal(world.hosts.fetched.length, 2)
+  assert.deepEqual(await verdicts(world), ['unscannable animated'])
+})
+
+test('a blob is scanned again when it is seen again where the plug-in of now has not answered about it, and else not', async (t) => {
+  let answer: PluginHash = { kind: 'failed', reason: 'refused' }
+  const world = await worldOf(t, { manifest: manifestOf('good'), hash: async () => answer })
+  let seen = 0
+  const see = async () => {
+    seen += 1
+    world.advance(1000)
+    await world.sight([{ did: seen % 2 === 0 ? alice : bob, bytes: 'one', rkey: `r${seen}` }])
+    for (let run = 0; run < pipelineLimits.pluginTries; run++) {
+      await world.settle()
+      world.advance(200_000)
+    }
+    return `${world.hosts.fetched.length} ${(await verdicts(world)).join()}`
+  }
+  assert.equal(await see(), '1 unscannable plugin-refused')
+  assert.equal(await see(), '1 unscannable plugin-refused')
+  await world.database.owner`update blob_other set version = '0'`
+  answer = { kind: 'failed', reason: 'timeout' }
+  assert.equal(await see(), '6 unscannable plugin-failed')
+  answer = { kind: 'none' }
+  assert.equal(await see(), '7 clear')
+  assert.equal(await see(), '7 clear')
+})
+
 test('a plug-in that has no value for a picture leaves it clear, and is not asked again', async (t) => {
   const world = await worldWith(t, 'none')
   await world.sight([{ did: alice, bytes: 'one', rkey: 'a' }])
@@ -196,7 +237,7 @@ test('a plug-in that fails is asked in later runs, then the blob is unscannable 
   assert.equal(world.failures.length, pipelineLimits.pluginTries)
 })
 
-test('a plug-in that refuses a file is not asked again for it, and what other signals match still counts', async (t) => {
+test('a file that a plug-in refuses is unscannable for that, and what other signals match still counts', async (t) => {
   const world = await worldWith(t, 'refuses')
   await world.bank('BAD', { mode: 'act' })
   const content = await world.content('BAD', 'one')
@@ -207,7 +248,7 @@ test('a plug-in that refuses a file is not asked again for it, and what other si
   await world.settle()
   assert.deepEqual(await matches(world), [`${content} sha256 0`])
   assert.deepEqual(await decisions(world), ['acted exact sha256'])
-  assert.deepEqual((await verdicts(world)).toSorted(), ['matched', 'unscannable plugin-failed'])
+  assert.deepEqual((await verdicts(world)).toSorted(), ['matched', 'unscannable plugin-refused'])
 })
 
 test('what a plug-in said goes with the blob', async (t) => {

@@ -151,6 +151,7 @@ export async function createWorld(
     const takeIn = createTakeIn({
       db,
       clock,
+      others,
       source: from.source ?? 'firehose',
       host: from.host ?? worldPds,
     })

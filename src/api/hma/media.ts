@@ -132,10 +132,10 @@ function valueOf(
   if (unscannable === 'empty') refuse(400, unreadable.empty)
   if (isOfOther(type)) {
     // Without an answer nothing would match, and read as nothing found.
-    const failed = failedPlugins.find(({ name }) => name === type)
-    if (failed?.isOfTheMoment === true) refuseForNow(`plug-in ${type} gives no answer now`)
-    if (failed !== undefined) refuse(400, `plug-in ${type} does not take this file`)
-    return signals.others?.find((one) => one.type === type)?.value
+    if (failedPlugins.includes(type)) refuseForNow(`plug-in ${type} gives no answer now`)
+    const said = signals.others?.find((one) => one.type === type)
+    if (said?.refused === true) refuse(400, `plug-in ${type} does not take this file`)
+    return said?.value
   }
   if (type === 'clip') return ''
   if (type !== 'pdq') return signals[type] ?? ''

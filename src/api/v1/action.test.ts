@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
+import { noOtherTypes } from '../../domain/other-type.ts'
 import { addContent, createBank } from '../../banks/bank-store.ts'
 import { readBlobStates } from '../../cases/blob-states.ts'
 import { listCases } from '../../cases/case-list.ts'
@@ -56,6 +57,7 @@ describe('POST /action', () => {
     await api.service.parts.bankBook.refresh()
     match = await matchOf(key)
     const takeIn = createTakeIn({
+      others: noOtherTypes,
       ...{ db: api.database.app, clock: Date.now, source: 'webhook', host: 'atproto-callback' },
     })
     await takeIn({

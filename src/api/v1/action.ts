@@ -145,7 +145,7 @@ const noMatchSentence =
 const conflictSentence = 'This action_id was used before for something else.'
 
 function createAsking(parts: ApiParts['parts']) {
-  const { db, clock, bells, telemetry } = parts
+  const { db, clock, others, bells, telemetry } = parts
   return async (request: ActionRequest, access: Access, signal: AbortSignal): Promise<Asked> => {
     const { principal } = access
     // What was asked before is answered although its content may be gone by now.
@@ -163,7 +163,7 @@ function createAsking(parts: ApiParts['parts']) {
     if (content.kind !== 'places') return content
     const { places } = content
     try {
-      const input = { request, places, principal, nowMs: clock() }
+      const input = { request, places, others, principal, nowMs: clock() }
       const requested = await requestAction(db, input)
       if (requested.result === 'conflict') return { kind: 'conflict' }
       if (requested.result === 'requested') {

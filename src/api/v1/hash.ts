@@ -5,8 +5,10 @@
 // too long hears 503. Assumes a decoder that outlives hostile pictures. A crash leaves nothing.
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { contentReasons, pdqQualityMin } from '../../domain/blob.ts'
+import { contentReasons, pdqQualityMin, pluginReasons } from '../../domain/blob.ts'
 import { blobCidOf } from '../../domain/cid.ts'
+import { pluginReason } from '../../domain/other-type.ts'
+import type { OtherTypes } from '../../domain/other-type.ts'
 import type { HashOutcome } from '../../domain/ports.ts'
 import { needs } from '../access.ts'
 import type { ApiVariables } from '../access.ts'
@@ -53,7 +55,7 @@ const hashedSchema = z
     bytes: z.int(),
     cid: z.string().openapi({ description: 'The blob CID of these bytes.' }),
     unscannable: z
-      .enum([...contentReasons, 'plugin-failed'])
+      .enum([...contentReasons, ...pluginReasons])
       .optional()
       .openapi({
         description: 'Why not all that this kind of media requires was computed. Not clear.',
@@ -110,7 +112,7 @@ const urlRoute = createRoute({
 })
 
 export function addHashRoutes(app: ApiApp, { parts }: ApiParts): void {
-  const { config, fetcher, hasher } = parts
+  const { config, fetcher, hasher, others } = parts
   const shares = createShares(hashLimits)
 
   const inTurn = async (
@@ -128,7 +130,10 @@ export function addHashRoutes(app: ApiApp, { parts }: ApiParts): void {
   }
   const hash = async (context: Context, file: { bytes: Uint8Array; contentType?: string }) => {
     const signal = AbortSignal.any([context.req.raw.signal, AbortSignal.timeout(hashLimits.hashMs)])
-    return context.json(hashed(await hasher.hash({ ...file, signal }), file.bytes.length), 200)
+    return context.json(
+      hashed(await hasher.hash({ ...file, signal }), file.bytes.length, others),
+      200,
+    )
   }
 
   app.openapi(
@@ -175,11 +180,12 @@ export function addHashRoutes(app: ApiApp, { parts }: ApiParts): void {
 }
 
 function hashed(
-  { media, format, signals, unscannable, failedPlugins }: HashOutcome,
+  { media, format, signals, unscannable }: HashOutcome,
   bytes: number,
+  types: OtherTypes,
 ): z.infer<typeof hashedSchema> {
   const { pdq, sha256, md5, sha1, others = [] } = signals
-  const why = unscannable ?? (failedPlugins === undefined ? undefined : 'plugin-failed')
+  const why = unscannable ?? pluginReason(signals, media, types)
   return {
     hashes: [
       ...(pdq === undefined

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
+import { noOtherTypes } from '../../domain/other-type.ts'
 import { addContent, createBank } from '../../banks/bank-store.ts'
 import { emptyBatch } from '../../domain/batch.ts'
 import { blobCidOf } from '../../domain/cid.ts'
@@ -36,6 +37,7 @@ describe('POST /report', () => {
     await addContent(api.database.app, { bank: 'BAD', signals, ...by })
     await api.service.parts.bankBook.refresh()
     const takeIn = createTakeIn({
+      others: noOtherTypes,
       ...{ db: api.database.app, clock: Date.now, source: 'webhook', host: 'atproto-callback' },
     })
     await takeIn({

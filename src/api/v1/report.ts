@@ -67,7 +67,7 @@ const reportRoute = createRoute({
 })
 
 export function addReportRoutes(app: ApiApp, { parts, health }: ApiParts): void {
-  const { db, clock, bells } = parts
+  const { db, clock, others, bells } = parts
   app.openapi(reportRoute, async (context) => {
     if (!health.intakeAllowed()) return refuseForNow(context, 'Intake is stopped for the moment.')
     const { contentId, imageUrl, reportReason } = context.req.valid('json')
@@ -75,7 +75,7 @@ export function addReportRoutes(app: ApiApp, { parts, health }: ApiParts): void 
     const { principal } = context.get('access')
     const named = await placesOf({ contentId, imageUrl }, parts, context.req.raw.signal)
     await reportUser(db, {
-      ...{ id, principal, contentId, reason: reportReason, nowMs: clock() },
+      ...{ id, principal, contentId, reason: reportReason, others, nowMs: clock() },
       did: named.sightings[0]?.did ?? named.urls[0]?.did ?? recordOf(contentId)?.did,
       batch: { ...emptyBatch(), ...named },
     })
