@@ -1,6 +1,7 @@
 // Results for people (tables, sentences) or machines (--json: one document on stdout).
 import CliTable from 'cli-table3'
 import type { Io } from './io.ts'
+import { forTerminal } from './for-terminal.ts'
 
 export type Column<Row> = { head: string; cell: (row: Row) => string | number; align?: 'right' }
 
@@ -24,7 +25,7 @@ export function printTable<Row>(
     colAligns: columns.map((column) => column.align ?? 'left'),
     style: { head: [], border: [], compact: true },
   })
-  for (const row of rows) table.push(columns.map((column) => printable(column.cell(row))))
+  for (const row of rows) table.push(columns.map((column) => forTerminal(String(column.cell(row)))))
   io.out(table.toString())
 }
 
@@ -48,12 +49,8 @@ export function printFacts(
 ): void {
   const shown = facts.filter(([, value]) => value !== undefined)
   const width = Math.max(...shown.map(([name]) => name.length))
-  for (const [name, value] of shown) io.out(`${name.padEnd(width)}  ${printable(value ?? '')}`)
-}
-
-/** Names, notes and tags come from outside: what would move the cursor or change a terminal is not printed. */
-function printable(value: string | number): string {
-  return String(value).replaceAll(/(?!\n)\p{Cc}/gu, '\ufffd')
+  for (const [name, value] of shown)
+    io.out(`${name.padEnd(width)}  ${forTerminal(String(value ?? ''))}`)
 }
 
 /** A table under a heading; nothing at all when there are no rows. */
