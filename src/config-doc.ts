@@ -1,5 +1,5 @@
 // docs/operating/configuration.md and .env.example, rendered from the table of settings. Pure.
-import { settings } from './config.ts'
+import { settings } from './config-settings.ts'
 
 type Shown = { name: string; fallback?: string; alias?: string; secret?: boolean; help: string }
 
@@ -17,7 +17,7 @@ export function renderConfigurationDoc(): string {
   const lines = [
     '# Configuration',
     '',
-    'Written from the table in `src/config.ts` by `node src/commands/write-docs.ts`; a test holds the two together.',
+    'Written from the table in `src/config-settings.ts` by `node src/commands/write-docs.ts`; a test holds the two together.',
     '',
     'Settings are environment variables. Every problem is reported at once at the start, and an unknown `BLOBWATCH_` variable is refused, so that a typing error cannot switch a safety setting off.',
     '',

@@ -1,6 +1,6 @@
 // The machine: Node, the decoder and its walls, disk, clock, file modes.
 import { stat } from 'node:fs/promises'
-import { settings } from '../../config.ts'
+import { settings } from '../../config-settings.ts'
 import { freeBytes } from '../../service-health.ts'
 import { Decoder, decoderDefaults } from '../../signals/decoder.ts'
 import { checkSandbox } from '../../signals/sandbox-check.ts'
