@@ -1,7 +1,10 @@
 // The contents of a bank as people read them. Values come out only when asked for, and the caller says who may ask.
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
+import { signalTypes } from '../domain/blob.ts'
 import type { AnySignalType, Hex } from '../domain/blob.ts'
+import { noOtherTypes } from '../domain/other-type.ts'
+import type { OtherTypes } from '../domain/other-type.ts'
 
 export type ContentRow = {
   id: number
@@ -31,12 +34,15 @@ export async function listContents(
     limit: number
     offset: number
     search?: string
+    /** The types of plug-ins, for a search by value. */
+    others?: OtherTypes
     /** Only what follows that content. */
     after?: number
   },
 ): Promise<ContentRow[]> {
   const search = options.search ?? null
-  const value = /^([0-9a-f]{2}){16,64}$/i.test(search ?? '') ? search : null
+  const value = /^([0-9a-f]{2}){1,64}$/i.test(search ?? '') ? search : null
+  const types = [...signalTypes, ...(options.others ?? noOtherTypes).keys()]
   return ask(
     'list the bank contents',
     db<ContentRow[]>`
@@ -51,7 +57,7 @@ export async function listContents(
         and (${search}::text is null
           or position(lower(${search}) in lower(concat_ws(' ', c.note, c.metadata, c.source, c.source_key))) > 0
           or c.id in (select s.content from bank_signal s where s.value = decode(${value}, 'hex') and s.state = 'live'
-            and s.type in ('sha256', 'md5', 'sha1', 'pdq', 'clip')))
+            and s.type = any (${types}::text[])))
       order by c.id limit ${options.limit} offset ${options.offset}`,
   )
 }

@@ -44,7 +44,7 @@ async function run(io: Io, name: string, options: ShowOptions): Promise<void> {
   if (search !== undefined && (search.trim() === '' || search.length > searchCharsMax)) {
     throw new UsageError(`--search takes 1 to ${searchCharsMax} characters`)
   }
-  await withSession(io, async ({ db }) => {
+  await withSession(io, async ({ db, others }) => {
     const bank = await bankNamed(db, name)
     if (withValues && (bank.class === 'restricted' || bank.confidential)) {
       throw new UsageError(
@@ -53,7 +53,10 @@ async function run(io: Io, name: string, options: ShowOptions): Promise<void> {
     }
     const { limit, offset } = page
     const asked = { bank: bank.id, withValues, limit: limit + 1, offset }
-    const read = await listContents(db, { ...asked, ...(search !== undefined && { search }) })
+    const read = await listContents(db, {
+      ...asked,
+      ...(search !== undefined && { search, others: others() }),
+    })
     const { rows, more } = onPage(read, page)
     if (options.json === true) {
       printJson(io, { bank, contents: rows, page: page.number, more })

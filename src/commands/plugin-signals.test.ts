@@ -49,6 +49,10 @@ describe('at the command line', () => {
     assert.deepEqual(await found(oddValue('other'), '--type', 'odd'), ['odd 3'])
     assert.deepEqual(await found(oddValue('other'), '--distance', '2'), [])
     assert.deepEqual((await found(file)).toSorted(), ['md5 0', 'odd 0', 'sha1 0', 'sha256 0'])
+    const shown = await blobwatch(['bank', 'show', 'SPAM', '--search', oddValue(text), '--json'], {
+      env,
+    })
+    assert.equal((shown.json() as { contents: unknown[] }).contents.length, 1)
     const self = await blobwatch(['bank', 'test', 'SPAM', '--against-self'], { env })
     assert.match(self.out, /5 of 5 signals were found/)
     const pair = await blobwatch(['explain', '--pair', file, oddValue(text, 2)], { env })

@@ -211,7 +211,7 @@ export function addBankContents(app: ApiApp, parts: BankParts): void {
     const read = await listContents(db, {
       ...asked,
       ...(after !== undefined && { after }),
-      ...(search !== undefined && { search }),
+      ...(search !== undefined && { search, others: parts.others }),
     })
     const { rows, ...more } = paged(read, limit, ({ id }) => id)
     return context.json({ contents: rows, ...more } as never, 200)
