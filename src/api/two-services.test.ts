@@ -22,7 +22,14 @@ import { keyInTest } from './api-in-test.ts'
 const md5Of = (text: string) => createHash('md5').update(text).digest('hex')
 const cidOf = (text: string) => blobCidOf(createHash('sha256').update(text).digest('hex'))
 const did = `did:plc:${'a'.repeat(24)}`
-const scopes = ['act', 'match:read', 'bank:read', 'bank:write', 'blob:read'] as const
+const scopes = [
+  'act',
+  'match:read',
+  'match:distance',
+  'bank:read',
+  'bank:write',
+  'blob:read',
+] as const
 
 const database = await testDatabase()
 const { owner } = database
@@ -167,6 +174,28 @@ describe('two services on one database', { timeout: 90_000 }, () => {
     const id = other.split('_')[1] ?? ''
     await changeKey(database.app, { op: 'revoke', id, principal: person, nowMs: Date.now() })
     for (const service of [one, two]) await until(async () => !(await opens(service)))
+  })
+
+  test('answer HMA’s clients with what the other one’s curator did', async () => {
+    const pdq = createHash('sha256').update('hma').digest('hex')
+    const signal = { body: { pdq } }
+    assert.equal((await post(one, '/c/banks', { body: { name: 'HMA' } })).status, 201)
+    assert.equal((await post(two, '/c/bank/HMA/signal', signal)).status, 200)
+    const hits = async ({ url }: { url: string }) => {
+      const headers = { authorization: `Bearer ${key}` }
+      const path = `/m/lookup?signal=${pdq}&signal_type=pdq`
+      return await (await fetch(`${url}${path}`, { headers })).json()
+    }
+    for (const service of [one, two])
+      await until(async () => JSON.stringify(await hits(service)).includes('"HMA":[{'))
+    const off = await fetch(`${one.url}/c/bank/HMA`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: '{"enabled":false}',
+    })
+    assert.equal(off.status, 200)
+    for (const service of [one, two])
+      await until(async () => JSON.stringify(await hits(service)) === '{}')
   })
 
   test('give the same changes in the same order', async () => {
