@@ -120,7 +120,7 @@ describe('an old HMA', { timeout: 60_000 }, () => {
     const { ask } = await setUp(t, (socket, head) => {
       const status = head.startsWith('GET /moved') ? '302 Found' : '418 I am a teapot'
       socket.end(
-        `HTTP/1.1 ${status}\r\nLocation: http://192.0.2.1/\r\nX-Odd: a, b\r\nContent-Length: 3\r\n\r\n\xff\0!`,
+        `HTTP/1.1 ${status}\r\nLocation: http://192.0.2.1/\r\nX-Odd: a, b\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nContent-Length: 3\r\n\r\n\xff\0!`,
         'latin1',
       )
     })
@@ -132,6 +132,7 @@ describe('an old HMA', { timeout: 60_000 }, () => {
       assert.equal(answer.status, status)
       assert.equal(answer.headers.get('location'), 'http://192.0.2.1/')
       assert.equal(answer.headers.get('x-odd'), 'a, b')
+      assert.equal(answer.headers.get('x-hop'), null)
     }
   })
 })
