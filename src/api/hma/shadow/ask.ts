@@ -5,7 +5,7 @@ import { request as requestHttps } from 'node:https'
 
 export type Asked = { status: number; rawHeaders: string[]; body: Buffer }
 
-/** Of one connection only (RFC 9110, 7.6.1): they are not passed on. */
+/** Of one connection only, as is what `Connection` names (RFC 9110, 7.6.1): they are not passed on. */
 const ofOneHop = new Set([
   'connection',
   'expect',
@@ -21,13 +21,16 @@ const ofOneHop = new Set([
 
 /** name, value, name, value, …, without those of one hop and those that are named. */
 export function passedOn(rawHeaders: readonly string[], without: readonly string[] = []): string[] {
-  const kept: string[] = []
+  const pairs: [lower: string, name: string, value: string][] = []
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const [name = '', value = ''] = rawHeaders.slice(at, at + 2)
-    const lower = name.toLowerCase()
-    if (!ofOneHop.has(lower) && !without.includes(lower)) kept.push(name, value)
+    pairs.push([name.toLowerCase(), name, value])
   }
-  return kept
+  const named = pairs.flatMap(([lower, , value]) =>
+    lower === 'connection' ? value.toLowerCase().split(/[\s,]+/) : [],
+  )
+  const left = new Set([...ofOneHop, ...without, ...named])
+  return pairs.flatMap(([lower, name, value]) => (left.has(lower) ? [] : [name, value]))
 }
 
 /**
