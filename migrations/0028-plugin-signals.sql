@@ -7,13 +7,18 @@ create table blob_other (
   version text not null,
   value bytea,
   quality smallint,
+  -- It does not take these bytes.
+  refused boolean not null default false,
   primary key (blob_cid, type)
 );
+
+-- Why the bytes of a blob that matched could not be looked at in full: its reason, when it matches no more.
+alter table blob add column unlooked text;
 
 create function blob_others(p_cid bytea) returns jsonb
   language sql stable set search_path = blobwatch, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object('type', o.type, 'version', o.version,
-    'value', encode(o.value, 'hex'), 'quality', o.quality) order by o.type), '[]')
+    'value', encode(o.value, 'hex'), 'quality', o.quality, 'refused', o.refused) order by o.type), '[]')
   from blob_other o where o.blob_cid = p_cid
 $$;
 
@@ -57,7 +62,7 @@ begin
     created_at := v_job.created_at;
 
     select jsonb_build_object(
-      'verdict', b.verdict, 'reason', b.reason, 'kind', b.kind, 'bytes', b.bytes, 'quality', b.quality,
+      'verdict', b.verdict, 'reason', coalesce(b.reason, b.unlooked), 'kind', b.kind, 'bytes', b.bytes, 'quality', b.quality,
       'pdq', encode(b.pdq, 'hex'), 'md5', encode(b.md5, 'hex'), 'sha1', encode(b.sha1, 'hex'),
       'bankGeneration', b.bank_generation,
       'variants', coalesce((
@@ -98,6 +103,148 @@ begin
     ) x;
     return next;
   end loop;
+end $$;
+
+-- As in 0006. p.plugins: the types that are asked about blobs (type, version, media); absent: none.
+create or replace function take_in_v1(p jsonb) returns table (result text, sightings integer, jobs integer)
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+declare
+  v_now timestamptz := (p->>'now')::timestamptz;
+  v_source text := p->>'source';
+  v_host text := p->>'host';
+  v_generation bigint := bank_generation_v1();
+  v_sightings integer := 0;
+  v_jobs integer := 0;
+begin
+  if p->'cursor' is not null then
+    update cursor c set
+      position = (p#>>'{cursor,to}')::bigint,
+      event_time = coalesce((p#>>'{cursor,eventTime}')::timestamptz, c.event_time),
+      updated_at = v_now
+    where c.source = v_source and c.host = v_host
+      and c.epoch = (p#>>'{cursor,epoch}')::bigint
+      and c.position is not distinct from (p#>>'{cursor,from}')::bigint;
+    if not found then
+      return query select 'fenced', 0, 0;
+      return;
+    end if;
+  end if;
+
+  if p->'delivery' is not null then
+    insert into webhook_seen (endpoint, webhook_id, at)
+    values (p#>>'{delivery,endpoint}', p#>>'{delivery,id}', v_now)
+    on conflict do nothing;
+    if not found then
+      return query select 'duplicate', 0, 0;
+      return;
+    end if;
+  end if;
+
+  insert into account (did)
+  select distinct s.did
+  from jsonb_to_recordset(coalesce(p->'sightings', '[]')) as s(did text)
+  where not exists (select from account a where a.did = s.did)
+  order by s.did
+  on conflict (did) do nothing;
+
+  insert into account (did)
+  select distinct u.did
+  from jsonb_to_recordset(coalesce(p->'urls', '[]')) as u(did text)
+  where not exists (select from account a where a.did = u.did)
+  order by u.did
+  on conflict (did) do nothing;
+
+  insert into sighting (at, account, source, blob_cid, record_cid, collection, rkey, rev)
+  select v_now, a.id, v_source::source_kind, decode(s.cid, 'hex'), decode(s."recordCid", 'hex'), s.collection, s.rkey, s.rev
+  from jsonb_to_recordset(coalesce(p->'sightings', '[]'))
+    as s(did text, cid text, "recordCid" text, collection text, rkey text, rev text)
+  join account a on a.did = s.did;
+  get diagnostics v_sightings = row_count;
+
+  if p#>>'{delivery,contentId}' is not null then
+    insert into webhook_content (endpoint, content_id, account, blob_cid, at)
+    select p#>>'{delivery,endpoint}', p#>>'{delivery,contentId}', a.id, decode(s.cid, 'hex'), v_now
+    from jsonb_to_recordset(p->'sightings') as s(did text, cid text)
+    join account a on a.did = s.did
+    limit 1
+    on conflict (endpoint, content_id) do update set
+      account = excluded.account, blob_cid = excluded.blob_cid, at = excluded.at;
+  end if;
+
+  -- A reference that names no bytes we could verify is settled here: there is nothing to fetch.
+  insert into cid_unsupported (blob_cid, cid, at)
+  select distinct on (s.cid) decode(s.cid, 'hex'), s.unsupported, v_now
+  from jsonb_to_recordset(coalesce(p->'sightings', '[]')) as s(cid text, unsupported text)
+  where s.unsupported is not null
+  order by s.cid
+  on conflict do nothing;
+  insert into blob (blob_cid, hashed_at, bank_generation, coverage, verdict, reason)
+  select distinct on (s.cid) decode(s.cid, 'hex'), v_now, v_generation, 0, 'unscannable', 'unsupported-cid'
+  from jsonb_to_recordset(coalesce(p->'sightings', '[]')) as s(cid text, unsupported text)
+  where s.unsupported is not null
+  order by s.cid
+  on conflict do nothing;
+
+  -- No job for a blob whose bytes were had (md5 is known), which matched nothing, with the banks of now, and that every
+  -- plug-in for such media answered about.
+  insert into job (kind, key, next_at, reason, created_at)
+  select 'scan', d.cid, v_now, 'sighting', v_now
+  from (
+    select distinct decode(s.cid, 'hex') as cid
+    from jsonb_to_recordset(coalesce(p->'sightings', '[]')) as s(cid text, unsupported text)
+    where s.unsupported is null
+  ) d
+  where not exists (
+    select from blob b
+    where b.blob_cid = d.cid and b.verdict <> 'matched' and b.md5 is not null and b.bank_generation >= v_generation
+      and not exists (
+        select from jsonb_to_recordset(p->'plugins') as t(type text, version text, media jsonb)
+        where t.media ? b.kind::text and not exists (
+          select from blob_other o where o.blob_cid = b.blob_cid and o.type = t.type and o.version = t.version)
+      )
+  )
+  order by d.cid
+  on conflict (kind, key) do update set
+    generation = job.generation + 1,
+    next_at = least(job.next_at, excluded.next_at);
+  get diagnostics v_jobs = row_count;
+
+  insert into job (kind, key, next_at, reason, detail, created_at)
+  select 'url', sha256(convert_to(u.did || ' ' || u.url, 'UTF8')), v_now, 'announced',
+    jsonb_build_object('account', a.id, 'url', u.url, 'endpoint', p#>>'{delivery,endpoint}', 'contentId', u."contentId"), v_now
+  from jsonb_to_recordset(coalesce(p->'urls', '[]')) as u(did text, url text, "contentId" text)
+  join account a on a.did = u.did
+  on conflict (kind, key) do update set generation = job.generation + 1, next_at = least(job.next_at, excluded.next_at);
+
+  insert into frame_undecodable (source, host, seq, bytes, error, at)
+  select v_source, v_host, f.seq, decode(f.bytes, 'base64'), f.error, v_now
+  from jsonb_to_recordset(coalesce(p->'undecodable', '[]')) as f(seq bigint, bytes text, error text);
+
+  insert into ingest_gap (source, host, reason, from_seq, to_seq, from_time, to_time, at)
+  select v_source, v_host, g.reason, g."fromSeq", g."toSeq", g."fromTime", g."toTime", v_now
+  from jsonb_to_recordset(coalesce(p->'gaps', '[]'))
+    as g(reason text, "fromSeq" bigint, "toSeq" bigint, "fromTime" timestamptz, "toTime" timestamptz);
+
+  -- Only accounts that we hold something about: most deletions on the network are of records we never saw.
+  insert into removal (account, collection, rkey, rev, at)
+  select a.id, r.collection, r.rkey, r.rev, v_now
+  from jsonb_to_recordset(coalesce(p->'recordDeletes', '[]')) as r(did text, collection text, rkey text, rev text)
+  join account a on a.did = r.did;
+
+  update account a set status = s.status, status_at = v_now
+  from jsonb_to_recordset(coalesce(p->'accounts', '[]')) as s(did text, status text)
+  where a.did = s.did;
+  insert into removal (account, at)
+  select a.id, v_now
+  from jsonb_to_recordset(coalesce(p->'accounts', '[]')) as s(did text, status text)
+  join account a on a.did = s.did
+  where s.status = 'deleted';
+
+  update account a set identity_at = v_now
+  from jsonb_array_elements_text(coalesce(p->'identities', '[]')) as d(did)
+  where a.did = d.did;
+
+  return query select 'taken', v_sightings, v_jobs;
 end $$;
 
 -- As in 0020, and what plug-ins said. A process that does not say it (an older one) leaves what is stored.
@@ -153,16 +300,17 @@ begin
     return;
   end if;
 
-  insert into blob (blob_cid, hashed_at, bank_generation, bytes, coverage, quality, verdict, reason, kind, pdq, md5, sha1)
+  insert into blob (blob_cid, hashed_at, bank_generation, bytes, coverage, quality, verdict, reason, unlooked, kind, pdq, md5,
+    sha1)
   select v_cid, v_now, (p->>'bankGeneration')::bigint, b.bytes, b.coverage, b.quality, b.verdict::verdict_kind, b.reason,
-    b.kind::media_kind,
+    b.unlooked, b.kind::media_kind,
     decode(b.pdq, 'hex'), decode(b.md5, 'hex'), decode(b.sha1, 'hex')
   from jsonb_to_record(p->'blob') as b(bytes integer, coverage smallint, quality smallint, verdict text, reason text,
-    kind text, pdq text, md5 text, sha1 text)
+    unlooked text, kind text, pdq text, md5 text, sha1 text)
   on conflict (blob_cid) do update set
     hashed_at = excluded.hashed_at, bank_generation = excluded.bank_generation, bytes = excluded.bytes,
     coverage = excluded.coverage, quality = excluded.quality, verdict = excluded.verdict, reason = excluded.reason,
-    kind = excluded.kind, pdq = excluded.pdq, md5 = excluded.md5, sha1 = excluded.sha1;
+    unlooked = excluded.unlooked, kind = excluded.kind, pdq = excluded.pdq, md5 = excluded.md5, sha1 = excluded.sha1;
   if p ? 'variants' then
     delete from blob_variant v where v.blob_cid = v_cid
       and v.variant not in (select x->>'variant' from jsonb_array_elements(p->'variants') x);
@@ -174,11 +322,11 @@ begin
   if p ? 'others' then
     delete from blob_other o where o.blob_cid = v_cid
       and o.type not in (select x->>'type' from jsonb_array_elements(p->'others') x);
-    insert into blob_other (blob_cid, type, version, value, quality)
-    select v_cid, o.type, o.version, decode(o.value, 'hex'), o.quality
-    from jsonb_to_recordset(p->'others') as o(type text, version text, value text, quality smallint)
+    insert into blob_other (blob_cid, type, version, value, quality, refused)
+    select v_cid, o.type, o.version, decode(o.value, 'hex'), o.quality, o.refused
+    from jsonb_to_recordset(p->'others') as o(type text, version text, value text, quality smallint, refused boolean)
     on conflict (blob_cid, type) do update set
-      version = excluded.version, value = excluded.value, quality = excluded.quality;
+      version = excluded.version, value = excluded.value, quality = excluded.quality, refused = excluded.refused;
   end if;
 
   -- It matches a content that it did not match when its earlier places were decided: those are decided anew, by a person.
@@ -328,7 +476,7 @@ begin
         from blob_variant v where v.blob_cid = b.blob_cid), '[]'),
       coalesce((
         select jsonb_agg(jsonb_build_object('type', o.type, 'version', o.version,
-          'value', encode(o.value, 'hex'), 'quality', o.quality) order by o.type)
+          'value', encode(o.value, 'hex'), 'quality', o.quality, 'refused', o.refused) order by o.type)
         from blob_other o where o.blob_cid = b.blob_cid), '[]')
     from blob b
     where b.blob_cid > v_after and b.bank_generation < v_generation

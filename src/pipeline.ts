@@ -160,6 +160,7 @@ async function conclude(
   const nowMs = options.clock()
   const found: ScanFound = {
     verdict: verdictOf(known, counted, options.others),
+    ...(counted.length > 0 && unlookedOf(known)),
     signals: known.signals,
     ...(known.media && { media: known.media }),
     ...(known.bytes !== undefined && { bytes: known.bytes }),
@@ -199,6 +200,11 @@ function verdictOf(
     return { kind: 'unscannable', reason: 'corrupt' }
   const reason = pluginReason(signals, media, others)
   return reason === undefined ? { kind: 'clear' } : { kind: 'unscannable', reason }
+}
+
+function unlookedOf({ unscannable }: Known): Pick<ScanFound, 'unlooked'> {
+  const unlooked = contentReasons.find((reason) => reason === unscannable)
+  return unlooked === undefined ? {} : { unlooked }
 }
 
 type Located = { place: Place; administered: boolean }

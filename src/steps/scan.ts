@@ -4,6 +4,7 @@
 // the job goes only if nothing newer asked for it meanwhile.
 // A crash between the two leaves the lease, which runs out; the third lease that runs out makes the blob `worker-crash`.
 import type {
+  ContentReason,
   HostReason,
   MediaKind,
   Signals,
@@ -86,6 +87,8 @@ export type TryRecord = { host: string; outcome: HostReason | 'ok'; untilMs?: nu
 export type ScanFound = {
   verdict:
     { kind: 'clear' } | { kind: 'matched' } | { kind: 'unscannable'; reason: UnscannableReason }
+  /** Of one that matched: why its bytes could not be looked at in full. It is not clear when it matches no more. */
+  unlooked?: ContentReason
   media?: MediaKind
   bytes?: number
   signals: Signals
@@ -156,6 +159,7 @@ function settlePayload(input: SettleInput): object {
       coverage: coverageOf(signals),
       verdict: verdict.kind,
       reason: verdict.kind === 'unscannable' ? verdict.reason : null,
+      unlooked: found.unlooked ?? null,
       kind: found.media ?? null,
       pdq: signals.pdq?.hash ?? null,
       quality: signals.pdq?.quality ?? null,

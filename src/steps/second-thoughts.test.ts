@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { removeContent, setContent } from '../banks/bank-store.ts'
 import { callStep } from '../db/client.ts'
 import { enableAgain } from '../roles/keep-house.ts'
-import { alice, bob, createWorld, didOf } from '../testing/world.ts'
+import { alice, bob, createWorld, didOf, textHasher, worldPds } from '../testing/world.ts'
 import type { World } from '../testing/world.ts'
 import { claimAction, finish } from './act.ts'
 import { claimScans, settle } from './scan.ts'
@@ -173,6 +173,31 @@ test('two banks that label one record differently give it both labels', async (t
   ])
   await world.settle()
   assert.deepEqual((await actions(world)).toSorted(), ['label gore done', 'label spam done'])
+})
+
+test('what matched and was never looked at in full is not clear when it matches no more', async (t) => {
+  const asMoving = async (given: Parameters<typeof textHasher.hash>[0]) => ({
+    ...(await textHasher.hash(given)),
+    unscannable: 'animated' as const,
+  })
+  const world = await createWorld(t, { hasher: { hash: asMoving } })
+  await world.bank('BAD', { mode: 'observe' })
+  const content = await world.content('BAD', 'one')
+  const verdicts = () => world.db`select verdict, reason, unlooked from blob`
+  await world.sight([{ did: alice, bytes: 'one', rkey: 'a' }])
+  await world.settle()
+  const [matched] = await verdicts()
+  assert.deepEqual({ ...matched }, { verdict: 'matched', reason: null, unlooked: 'animated' })
+  const { db, principal } = world
+  await removeContent(db, { bank: 'BAD', content, principal, nowMs: world.clock() })
+  await world.refreshBanks()
+  // From what is stored: the bytes are not to be had any more.
+  world.hosts.answer(worldPds, { kind: 'unavailable', host: worldPds, reason: 'refused' })
+  world.advance(1000)
+  await world.sight([{ did: bob, bytes: 'one', rkey: 'b' }])
+  await world.settle()
+  const [blob] = await verdicts()
+  assert.deepEqual({ ...blob }, { verdict: 'unscannable', reason: 'animated', unlooked: null })
 })
 
 test('what a removed content still had planned goes to a person instead of leaving day by day', async (t) => {
