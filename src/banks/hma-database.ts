@@ -45,7 +45,7 @@ const optional = {
     'last_fetch_complete_ts',
     'is_up_to_date',
   ],
-  signal_type_override: [],
+  signal_type_override: ['id'],
 } as const satisfies Record<keyof typeof tables, readonly string[]>
 
 export type HmaTable = keyof typeof tables
@@ -105,6 +105,8 @@ const sentences: Record<string, string> = {
   '3D000': 'HMA’s Postgres has no database of this name',
   '42501':
     'this role may not read HMA’s tables: docs/from-hma.md has the GRANTs for a role that only reads',
+  '25P02':
+    'HMA’s tables do not take these rows: the log of HMA’s Postgres says which; nothing was written',
   ENOTFOUND: 'the host of HMA’s database is not known',
   EAI_AGAIN: 'the host of HMA’s database is not known',
   ENOENT: 'there is no Postgres at HMA’s address',

@@ -77,7 +77,7 @@ describe('export hma', () => {
     assert.deepEqual({ ...count }, { contents: 18, signals: 28 })
     assert.equal((await to.db`select from exchange_api_config`).length, 0)
     // HMA's next content gets a number of its own.
-    const [next] = await to.db`insert into bank_content (bank_id) values (1) returning id`
+    const [next] = await to.db`insert into bank_content (bank_id, disable_until_ts) values (1, 1) returning id`
     assert.equal(next?.['id'], 106)
     const { documents } = await world.ledger()
     const entry = documents.find(({ type }) => type === 'hma.export')
@@ -94,7 +94,10 @@ describe('export hma', () => {
     assert.equal((ran.json() as { contents: number }).contents, 18)
     assert.equal((await stat(file)).mode & 0o777, 0o600)
     assert.match((await beside(words)).err, /cannot be made: is there such a file already/)
+    // Whoever runs psql may live anywhere.
+    await to.db`set timezone = 'Asia/Tokyo'`
     await replay(to.db, await readFile(file, 'utf8'))
+    await to.db`reset timezone`
     assert.deepEqual(await tablesOf(to.db), await tablesOf(from.db))
   })
 
@@ -148,6 +151,15 @@ describe('export hma', () => {
       (await to.db`select name from bank`).map((row) => row['name']),
       ['THEIRS'],
     )
+  })
+
+  test('ends when HMA’s tables do not take a row, and leaves them empty', async (t) => {
+    const { to, beside } = await setUp(t)
+    await to.db`alter table exchange_data add column newer integer not null`
+    const { code, err } = await beside(['export', 'hma', to.url, '--yes-values', ...reason])
+    assert.equal(code, 2)
+    assert.match(err, /could not write exchange_data: HMA’s tables do not take these rows/)
+    assert.equal((await to.db`select from exchange`).length, 0)
   })
 
   test('says what of our own HMA has no place for, and takes the rest', async (t) => {

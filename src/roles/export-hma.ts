@@ -152,7 +152,8 @@ export async function databaseSink({ sql }: Session): Promise<HmaSink> {
           .writable()
         const ended = once(stream, 'finish')
         stream.end(text)
-        await ended
+        // `postgres` never tells of a COPY that fails at its end (docs/gotchas.md): the statement after it does.
+        await Promise.race([ended, sql`select`])
       } catch (error) {
         throw hmaError(`write ${table}`, error)
       }
