@@ -77,7 +77,8 @@ describe('export hma', () => {
     assert.deepEqual({ ...count }, { contents: 18, signals: 28 })
     assert.equal((await to.db`select from exchange_api_config`).length, 0)
     // HMA's next content gets a number of its own.
-    const [next] = await to.db`insert into bank_content (bank_id, disable_until_ts) values (1, 1) returning id`
+    const [next] =
+      await to.db`insert into bank_content (bank_id, disable_until_ts) values (1, 1) returning id`
     assert.equal(next?.['id'], 106)
     const { documents } = await world.ledger()
     const entry = documents.find(({ type }) => type === 'hma.export')

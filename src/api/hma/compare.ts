@@ -16,12 +16,13 @@ export function compareAll(pairs: Record<string, unknown>): Record<string, Compa
 }
 
 function compare(name: string, pair: unknown): Compared {
+  if (!Array.isArray(pair))
+    return refuse(400, `Comparison hashes for ${name.slice(0, 100)} was not a list`)
+  if (pair.length !== 2) return refuse(400, 'Comparison hash list length must be exactly 2')
   const type = typeNamed(name) ?? refuse(400, `No such SignalType ${quoted(name)}`)
-  if (!Array.isArray(pair)) return refuse(400, `Comparison hashes for ${name} was not a list`)
-  if (pair.length !== 2) return refuse(400, `Comparison hash list must be exactly 2 for ${name}`)
   const [a, b] = pair.map((one: unknown) => {
     const value = typeof one === 'string' ? readValue(type, one) : undefined
-    return value ?? refuse(400, `invalid signal: ${invalidSentence(type)}`)
+    return value ?? refuse(400, `Invalid ${name} hash: ${invalidSentence(type)}`)
   }) as [string, string]
   if (!isPerceptual(type.ours)) return [a === b, {}]
   const distance = bitsBetween(a, b)

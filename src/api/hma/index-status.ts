@@ -55,7 +55,7 @@ function entriesFor<T>(
   const types =
     only === undefined
       ? standardTypes
-      : [typeNamed(only) ?? refuse(400, `No such SignalType ${quoted(only)}`)]
+      : [typeNamed(only) ?? refuse(400, `No such signal type ${quoted(only)}`)]
   return Object.fromEntries(types.map((type) => [type.name, entry(type)]))
 }
 
