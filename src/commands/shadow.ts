@@ -47,10 +47,9 @@ async function run(io: Io, options: ShadowOptions): Promise<void> {
   io.err(`listening on ${shadow.url}; ends with Ctrl-C`)
   while (!io.stop.aborted) {
     await sleep(tellEveryMs, undefined, { signal: io.stop }).catch(() => undefined)
-    // The last numbers count what was still being compared.
-    if (io.stop.aborted) await shadow.idle()
     io.err(summary(shadow.counters()))
   }
+  await shadow.idle()
 }
 
 function summary(counters: Counters): string {
