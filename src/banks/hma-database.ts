@@ -105,8 +105,6 @@ const sentences: Record<string, string> = {
   '3D000': 'HMA’s Postgres has no database of this name',
   '42501':
     'this role may not read HMA’s tables: docs/from-hma.md has the GRANTs for a role that only reads',
-  '25P02':
-    'HMA’s tables do not take these rows: the log of HMA’s Postgres says which; nothing was written',
   ENOTFOUND: 'the host of HMA’s database is not known',
   EAI_AGAIN: 'the host of HMA’s database is not known',
   ENOENT: 'there is no Postgres at HMA’s address',

@@ -152,8 +152,7 @@ export async function databaseSink({ sql }: Session): Promise<HmaSink> {
           .writable()
         const ended = once(stream, 'finish')
         stream.end(text)
-        // `postgres` never tells of a COPY that fails at its end (docs/gotchas.md): the statement after it does.
-        await Promise.race([ended, sql`select`])
+        await ended
       } catch (error) {
         throw hmaError(`write ${table}`, error)
       }
