@@ -14,7 +14,7 @@ import { round } from './machine.ts'
 import { postmasterPid, scratchDatabase } from './scratch.ts'
 
 const goal = { contentsPerSecond: 11_000 } as const
-const contents = { full: 1_000_000, quick: 100_000 } as const
+const contents = { full: 10_000_000, quick: 100_000 } as const
 const madeAtOnce = 100_000
 const banks = 4
 
@@ -86,8 +86,8 @@ async function fill(
     signal.throwIfAborted()
     const to = Math.min(count, from + madeAtOnce - 1)
     await hma`
-      insert into bank_content (id, bank_id, note, bank_content_metadata)
-      select n, 1 + n % ${banks}::integer, case when n % 10 = 0 then 'note of ' || n end,
+      insert into bank_content (id, bank_id, disable_until_ts, note, bank_content_metadata)
+      select n, 1 + n % ${banks}::integer, 1, case when n % 10 = 0 then 'note of ' || n end,
         case when n % 5 = 0 then json_build_object('content_id', n::text) end
       from generate_series(${from}::integer, ${to}::integer) n`
     // Nine in ten are pictures; a tenth has a digest beside or instead.

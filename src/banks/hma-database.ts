@@ -65,7 +65,7 @@ const optional: Record<keyof typeof tables, Record<string, Kind>> = {
     last_fetch_complete_ts: 'number',
     is_up_to_date: 'boolean',
   },
-  signal_type_override: {},
+  signal_type_override: { id: 'whole' },
 }
 
 export type HmaTable = keyof typeof tables

@@ -80,7 +80,7 @@ export async function* rowsForHma(
   }
 }
 
-/** Every table's columns as we write them. HMA's defaults fill the others. */
+/** Every table's columns as we write them. The others may be empty: HMA's tables have no defaults, its client has them. */
 const columns: Record<string, string[]> = {
   exchange: [
     'id',
@@ -102,7 +102,7 @@ const columns: Record<string, string[]> = {
   ],
   bank: ['id', 'name', 'enabled_ratio', 'import_from_exchange_id'],
   signal_type_override: ['name', 'enabled_ratio'],
-  exchange_data: ['id', 'collab_id', 'fetch_id', 'fetched_metadata_summary'],
+  exchange_data: ['id', 'collab_id', 'fetch_id', 'fetched_metadata_summary', 'matched'],
   bank_content: [
     'id',
     'bank_id',
@@ -262,7 +262,7 @@ function readPage(db: Database, after: number): Promise<Content[]> {
         c.provenance#>>'{hma,exchange}' as exchange, coalesce(c.source = 'exchange', false) as "isFetched",
         coalesce(c.provenance#>>'{hma,fetchId}', c.source_key) as "fetchId",
         case when c.source = 'exchange' then jsonb_build_array(jsonb_build_object('tags', c.provenance->'tags'))
-          else c.provenance#>'{hma,summary}' end::text as summary, (c.created_at at time zone 'UTC')::text as created,
+          else c.provenance#>'{hma,summary}' end::text as summary, (c.created_at at time zone 'UTC')::text || '+00' as created,
         c.hma_state is not null as "isHma", c.held_at is not null as "isHeld", array(
           select s.type || ' ' || encode(s.value, 'hex') from bank_signal s
           where s.content = c.id and s.state = 'live' order by s.type, s.id) as signals
@@ -307,7 +307,7 @@ function* contentParts(
     const known = isFetched ? names.records.next++ : content.record
     const record = collab === undefined ? null : known
     if (record !== null && collab !== undefined)
-      records.push([record, collab, content.fetchId ?? '', content.summary ?? '[]'])
+      records.push([record, collab, content.fetchId ?? '', content.summary ?? '[]', false])
     if (content.note !== null && Array.from(content.note).length > noteCharsMax)
       lose(lost, 'end of a long note')
     if (content.isHeld) lose(lost, 'that a flood set a content aside: it matches in HMA')

@@ -34,8 +34,8 @@ async function setUp(t: TestContext, { contents = notes.length } = {}) {
   const [from, to] = [await hmaInTest(database, t), await hmaInTest(database, t)]
   await from.db`insert into bank values (1, 'PLAIN', 0.25, null)`
   for (let n = 0; n < contents; n++) {
-    await from.db`insert into bank_content (id, bank_id, note, original_content_uri, bank_content_metadata)
-      values (${n + 1}, 1, ${notes[n % notes.length] ?? ''}, ${notes[n % notes.length] ?? ''},
+    await from.db`insert into bank_content (id, bank_id, disable_until_ts, note, original_content_uri, bank_content_metadata)
+      values (${n + 1}, 1, 1, ${notes[n % notes.length] ?? ''}, ${notes[n % notes.length] ?? ''},
         ${JSON.stringify({ note: notes[n % notes.length] })}::text::json)`
     await from.db`insert into content_signal values (${n + 1}, 'video_md5', ${md5Of(n)})`
   }

@@ -16,15 +16,15 @@ export async function fillHma(hma: Database): Promise<void> {
   await hma
     .unsafe(
       `
-    insert into exchange (id, name, api_cls, typed_config, fetching_enabled, retain_api_data)
-    values (7, 'PARTNER', 'ncmec', '{"name":"PARTNER","api":"ncmec","enabled":true,"only_esp_ids":[1, 2]}', true, true);
+    insert into exchange values (7, 'PARTNER', 'ncmec', true, true, true,
+      '{"name":"PARTNER","api":"ncmec","enabled":true,"only_esp_ids":[1, 2]}');
     insert into exchange_fetch_status values (7, null, true, 1700000100, true, 1700000000, '{"get_entries_max_ts":1700000000}');
-    insert into exchange_api_config values ('ncmec', '{"user":"u","password":"hunter2"}');
-    insert into signal_type_override values ('pdq', 0.25);
+    insert into exchange_api_config values (1, 'ncmec', '{"user":"u","password":"hunter2"}');
+    insert into signal_type_override values (1, 'pdq', 0.25);
     insert into bank values (1, 'PLAIN', 1, null), (2, 'HALF', 0.5, null), (3, 'PARTNER', 1, 7), (4, 'lower', 1, null);
-    insert into exchange_data (id, collab_id, fetch_id, pickled_fetch_signal_metadata, fetched_metadata_summary)
-    values (50, 7, '12-abc', decode('${Buffer.from(pickled).toString('hex')}', 'hex'), '[{"tags":["A1"]}]'),
-      (51, 7, '12-def', null, '[]'), (52, 7, '12-nothing', null, '[]');
+    insert into exchange_data (id, collab_id, fetch_id, pickled_fetch_signal_metadata, fetched_metadata_summary, matched)
+    values (50, 7, '12-abc', decode('${Buffer.from(pickled).toString('hex')}', 'hex'), '[{"tags":["A1"]}]', false),
+      (51, 7, '12-def', null, '[]', false), (52, 7, '12-nothing', null, '[]', false);
   `,
     )
     .simple()
@@ -41,9 +41,9 @@ export async function fillHma(hma: Database): Promise<void> {
     } = {},
   ) => {
     await hma`insert into bank_content values (${id}, ${bank}, ${more.record ?? null}, ${more.ts ?? 1}, ${more.uri ?? null},
-      ${more.metadata ?? null}::text::json, ${more.note ?? null})`
+      ${more.note ?? null}, ${more.metadata ?? null}::text::json)`
     for (const [type, value] of Object.entries(signals))
-      await hma`insert into content_signal values (${id}, ${type}, ${value}, '2024-05-01 10:11:12.345678')`
+      await hma`insert into content_signal values (${id}, ${type}, ${value}, '2024-05-01 10:11:12.345678+00')`
   }
   for (let id = 10; id < 20; id++) await content(id, 1, { pdq: pdqOf(id), video_md5: md5Of(id) })
   // The same signal as in PLAIN.

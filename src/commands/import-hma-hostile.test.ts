@@ -14,11 +14,12 @@ async function setUp(t: TestContext, sql: string) {
   const { db, url } = await hmaInTest(database, t)
   await db
     .unsafe(
-      `insert into exchange (id, name, api_cls, typed_config) values (7, 'PARTNER', 'ncmec', '{}');
-     insert into exchange_fetch_status (collab_id, checkpoint_json) values (7, '{}');
-     insert into exchange_data (id, collab_id, fetch_id) values (50, 7, 'f');
+      `insert into exchange values (7, 'PARTNER', 'ncmec', true, true, true, '{}');
+     insert into exchange_fetch_status (collab_id, is_up_to_date, checkpoint_json) values (7, true, '{}');
+     insert into exchange_data (id, collab_id, fetch_id, fetched_metadata_summary, matched)
+     values (50, 7, 'f', '[]', false);
      insert into bank values (1, 'PLAIN', 1, null), (2, 'PARTNER', 1, 7);
-     insert into bank_content (id, bank_id, imported_from_id) values (1, 1, null), (2, 2, 50);
+     insert into bank_content (id, bank_id, imported_from_id, disable_until_ts) values (1, 1, null, 1), (2, 2, 50, 1);
      insert into content_signal values (1, 'video_md5', '${md5Of(1)}'), (2, 'video_md5', '${md5Of(2)}');
      ${sql}`,
     )
@@ -36,7 +37,7 @@ const refused: [what: string, sql: string, sentence: RegExp][] = [
   ],
   [
     'times that are fractions',
-    "alter table bank_content alter disable_until_ts drop default, alter disable_until_ts type double precision using 'NaN'",
+    "alter table bank_content alter disable_until_ts type double precision using 'NaN'",
     /of another type than there are bank_content\.disable_until_ts$/,
   ],
   [
@@ -47,7 +48,7 @@ const refused: [what: string, sql: string, sentence: RegExp][] = [
   ],
   [
     'numbers beyond ours',
-    'alter table bank_content alter id type bigint; insert into bank_content values (9007199254740993, 1)',
+    'alter table bank_content alter id type bigint; insert into bank_content values (9007199254740993, 1, null, 1)',
     /HMA’s numbers are so high/,
   ],
   [
@@ -67,7 +68,7 @@ const taken: [what: string, sql: string, sentence: RegExp][] = [
   ],
   [
     'ratios that are no numbers',
-    `update bank set enabled_ratio = 'NaN'; insert into signal_type_override values ('pdq', 'NaN'), ('clip', 'Infinity')`,
+    `update bank set enabled_ratio = 'NaN'; insert into signal_type_override values (1, 'pdq', 'NaN'), (2, 'clip', 'Infinity')`,
     /2 ratios of signal types stay behind[\s\S]*bank 1: its ratio is 1 here|bank 1: its ratio is 1 here[\s\S]*2 ratios of signal types stay behind/,
   ],
   [
@@ -117,7 +118,7 @@ describe('an import from a database that is not as HMA’s are', () => {
     const metadata = '{"sha":"3e10293", "n":12345678901234567890, "x":1e200}'
     const { database, ...world } = await setUp(
       t,
-      `update content_signal set create_time = case content_id when 1 then 'infinity' else '0044-03-15 BC' end::timestamp;
+      `update content_signal set create_time = case content_id when 1 then 'infinity' else '0044-03-15 BC' end::timestamptz;
        alter table bank_content alter disable_until_ts type bigint;
        update bank_content set bank_content_metadata = '${metadata}', disable_until_ts = 9223372036854775807`,
     )

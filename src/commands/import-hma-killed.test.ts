@@ -76,7 +76,7 @@ describe('an import from HMA that is killed', () => {
 
 async function many({ db }: HmaInTest, count: number): Promise<void> {
   await db`insert into bank values (1, 'PLAIN', 1, null), (2, 'HALF', 1, null)`
-  await db`insert into bank_content (id, bank_id) select n, 1 + n % 2 from generate_series(1, ${count}::integer) n`
+  await db`insert into bank_content (id, bank_id, disable_until_ts) select n, 1 + n % 2, 1 from generate_series(1, ${count}::integer) n`
   await db`insert into content_signal (content_id, signal_type, signal_val)
     select n, 'pdq', encode(sha256(convert_to('p' || n, 'UTF8')), 'hex') from generate_series(1, ${count}::integer) n
     union all select n, 'video_md5', md5('' || n) from generate_series(1, ${count}::integer) n`

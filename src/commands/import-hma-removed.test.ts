@@ -43,7 +43,7 @@ test('a bank that was removed here stays removed, whatever HMA still brings into
   await world.change({ ...removal, name: 'PARTNER' })
   await world.hma
     .unsafe(
-      `insert into bank_content (id, bank_id) values (201, 1), (202, 3);
+      `insert into bank_content (id, bank_id, disable_until_ts) values (201, 1, 1), (202, 3, 1);
        insert into content_signal values (201, 'pdq', '${pdqOf(201)}'), (202, 'video_md5', '${md5Of(202)}');
        update content_signal set signal_val = '${pdqOf(999)}' where content_id = 12 and signal_type = 'pdq';`,
     )

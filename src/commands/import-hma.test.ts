@@ -176,7 +176,7 @@ describe('import hma', () => {
       update bank_content set note = 'new note' where id = 11;
       update content_signal set signal_val = '${pdqOf(999)}' where content_id = 12 and signal_type = 'pdq';
       delete from bank_content where id = 105;
-      insert into bank_content (id, bank_id) values (200, 2);
+      insert into bank_content (id, bank_id, disable_until_ts) values (200, 2, 1);
       insert into content_signal values (200, 'pdq', '${pdqOf(200)}');
       update bank set enabled_ratio = 0.75 where id = 2;
       update bank set name = 'RENAMED' where id = 1;
@@ -227,7 +227,7 @@ describe('import hma', () => {
     await db`delete from bank_content where id = 19`
     await world.import('--removals')
     assert.equal((await find(world, 19))?.live, false)
-    await db`insert into bank_content (id, bank_id) values (19, 1)`
+    await db`insert into bank_content (id, bank_id, disable_until_ts) values (19, 1, 1)`
     await db`insert into content_signal values (19, 'video_md5', ${md5Of(19)})`
     await world.import()
     assert.deepEqual(
@@ -303,7 +303,7 @@ describe('import hma', () => {
     const last = (await contentsOf(world)).at(-1)
     assert.ok(last?.bank === 'OWN' && last.id > 1_000_000)
     // HMA goes on adding meanwhile.
-    await world.hma.db`insert into bank_content (id, bank_id) values (300, 1)`
+    await world.hma.db`insert into bank_content (id, bank_id, disable_until_ts) values (300, 1, 1)`
     await world.hma.db`insert into content_signal values (300, 'pdq', ${pdqOf(300)})`
     assert.equal((await world.import()).code, 0)
     assert.equal((await find(world, 300))?.live, true)
@@ -317,7 +317,7 @@ test('a running index takes it up: what was seen before is found again, what com
   const { db, url } = await hmaInTest(world.database, t)
   await world.sight([{ did: alice, bytes: 'before', rkey: 'a' }])
   await world.settle()
-  await db`insert into bank (id, name) values (1, 'KNOWN')`
+  await db`insert into bank (id, name, enabled_ratio) values (1, 'KNOWN', 1)`
   await db`insert into bank_content (id, bank_id, disable_until_ts) values (10, 1, 1), (11, 1, 1), (12, 1, 0)`
   for (const [id, bytes] of [
     [10, 'before'],

@@ -70,10 +70,19 @@ export function createHmaApp(options: {
   }
   const methods = Map.groupBy(routes, ({ rule }) => rule)
   for (const [rule, own] of methods) {
-    const allow = own.map(({ method }) => method).join(', ')
-    app.all(patternOf(rule), () => htmlPage(405, { allow }))
+    const allow = allowedBy(own)
+    app.all(patternOf(rule), ({ req }) =>
+      req.method === 'OPTIONS'
+        ? new Response(null, { headers: { allow, 'content-type': 'text/html; charset=utf-8' } })
+        : htmlPage(405, { allow }),
+    )
   }
   return app
+}
+
+function allowedBy(routes: readonly HmaRoute[]): string {
+  const methods = routes.map(({ method }) => method)
+  return [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ')
 }
 
 /** Some clients join an address that ends in a slash with a path that begins with one. */

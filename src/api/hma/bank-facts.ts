@@ -29,8 +29,12 @@ export async function allBanks(db: Database): Promise<Bank[]> {
 }
 
 /** 404 where there is none. */
-export async function bankHere(db: Database, name: string): Promise<Bank> {
-  const missing = () => refuse(404, `bank ${quoted(name)} not found`)
+export async function bankHere(
+  db: Database,
+  name: string,
+  otherwise = `bank ${quoted(name)} not found`,
+): Promise<Bank> {
+  const missing = () => refuse(404, otherwise)
   if (!bankNamePattern.test(name)) return missing()
   const [row] = await ask(
     'find the bank',
@@ -93,6 +97,9 @@ export type StoredContent = {
   note: string | null
   metadata: Record<string, unknown> | null
   signals: { type: AnySignalType; value: Hex }[]
+  /** The exchange that it came from, and its number there. */
+  exchange: string | null
+  fetchId: string | null
 }
 
 /** undefined: the bank has no such content. */
@@ -106,6 +113,8 @@ export async function contentIn(
     'read a bank content',
     db<StoredContent[]>`
       select c.id, c.disable_until_ts as "disableUntilTs", c.note, c.metadata,
+        coalesce(c.provenance#>>'{hma,exchange}', c.provenance->>'exchange') as exchange,
+        coalesce(c.provenance#>>'{hma,fetchId}', c.provenance->>'fetchId') as "fetchId",
         coalesce((select jsonb_agg(jsonb_build_object('type', s.type, 'value', encode(s.value, 'hex')) order by s.id)
           from bank_signal s where s.content = c.id and s.state = 'live' and not ${bank.confidential}), '[]') as signals
       from bank_content c where c.id = ${content} and c.bank = ${bank.id} and c.removed_at is null`,

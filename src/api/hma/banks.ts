@@ -46,10 +46,10 @@ export function bankRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
       async answer(context) {
         const given = readFields(await readModel(context, bodies), {
           name: { kind: 'text' },
-          enabled: { kind: 'yes-no' },
           enabled_ratio: { kind: 'number' },
+          enabled: { kind: 'yes-no' },
         })
-        const bank = await bankHere(db, name(context))
+        const bank = await bankHere(db, name(context), 'Bank not found')
         if (given.name !== undefined) checkName(given.name)
         const ratio = ratioOf(given)
         await editBank(db, bank, {
@@ -76,8 +76,8 @@ export function bankRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
 async function makeBank(context: HmaContext, { parts, bodies }: CuratorGiven): Promise<Response> {
   const given = readFields(await readModel(context, bodies), {
     name: { kind: 'text', required: true },
-    enabled: { kind: 'yes-no' },
     enabled_ratio: { kind: 'number' },
+    enabled: { kind: 'yes-no' },
   })
   checkName(given.name)
   const ratio = ratioOf(given) ?? policyDefaults.ratio

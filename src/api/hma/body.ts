@@ -3,7 +3,7 @@
 // Promises: a body that says it is too large is refused before a byte of it is read; one that lies is cut; the memory of
 // all open bodies is bounded, and whoever comes beyond that is told to come again.
 import type { Context } from 'hono'
-import { HmaRefusal, refuse, refuseFields, refuseForNow } from './answers.ts'
+import { HmaRefusal, refuse, refuseForNow } from './answers.ts'
 
 export const bodyLimits = {
   jsonBytesMax: 64 * 1024,
@@ -70,6 +70,7 @@ function tooLarge(): never {
 export async function readJson(
   context: Context,
   bodies: BodyReader,
+  otherwise = 'Request body must be a JSON object',
 ): Promise<Record<string, unknown>> {
   if (!isJson(context)) {
     refuse(
@@ -78,25 +79,27 @@ export async function readJson(
     )
   }
   const value = await parse(context, bodies)
-  if (value === notJson)
-    refuse(400, 'The browser (or proxy) sent a request that this server could not understand.')
-  return asObject(value) ?? refuse(400, 'Request body must be a JSON object')
+  if (value === notJson) notUnderstood()
+  return asObject(value) ?? refuse(400, otherwise)
 }
 
-/** Of an endpoint with a declared model: whatever is no JSON object is the model's own 422. */
+/** Of an endpoint with a declared model: undefined for what is no JSON, which is the model's own 422. */
 export async function readModel(context: Context, bodies: BodyReader): Promise<unknown> {
-  const value = isJson(context) ? await parse(context, bodies) : {}
-  if (value === notJson) refuseFields([{ type: 'json_invalid', loc: [], msg: 'Invalid JSON' }])
-  return value
+  const value = isJson(context) ? await parse(context, bodies) : undefined
+  return value === notJson ? undefined : value
 }
 
-/** Where a body may be missing: what is no JSON object counts as none. */
+/** Where a body may be missing: JSON that is no object counts as none. */
 export async function readJsonIfAny(
   context: Context,
   bodies: BodyReader,
 ): Promise<Record<string, unknown>> {
   const value = isJson(context) ? await parse(context, bodies) : undefined
-  return asObject(value) ?? {}
+  return value === notJson ? notUnderstood() : (asObject(value) ?? {})
+}
+
+function notUnderstood(): never {
+  refuse(400, 'The browser (or proxy) sent a request that this server could not understand.')
 }
 
 const notJson = Symbol('not JSON')

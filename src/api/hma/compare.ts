@@ -20,12 +20,13 @@ export function compareAll(
 }
 
 function compare(types: readonly HmaType[], name: string, pair: unknown): Compared {
+  if (!Array.isArray(pair))
+    return refuse(400, `Comparison hashes for ${name.slice(0, 100)} was not a list`)
+  if (pair.length !== 2) return refuse(400, 'Comparison hash list length must be exactly 2')
   const type = typeNamed(types, name) ?? refuse(400, `No such SignalType ${quoted(name)}`)
-  if (!Array.isArray(pair)) return refuse(400, `Comparison hashes for ${name} was not a list`)
-  if (pair.length !== 2) return refuse(400, `Comparison hash list must be exactly 2 for ${name}`)
   const [a, b] = pair.map((one: unknown) => {
     const value = typeof one === 'string' ? readValue(type, one) : undefined
-    return value ?? refuse(400, `invalid signal: ${invalidSentence(type)}`)
+    return value ?? refuse(400, `Invalid ${name} hash: ${invalidSentence(type)}`)
   }) as [string, string]
   const most = type.rule?.radius ?? (isPerceptual(type.ours) ? within[type.ours] : undefined)
   if (most === undefined) return [a === b, {}]

@@ -15,17 +15,16 @@ import { admit, examine } from '../../roles/admit.ts'
 import type { Parts } from '../../service.ts'
 import { may } from '../access.ts'
 import { createTurns } from '../turns.ts'
-import { quoted, refuse } from './answers.ts'
+import { refuse } from './answers.ts'
 import { author } from './banks.ts'
 import type { CuratorGiven } from './banks.ts'
 import { bankHere, contentIn, editContent, shown } from './bank-facts.ts'
 import type { StoredContent } from './bank-facts.ts'
 import { isForm, readJson, readJsonIfAny } from './body.ts'
-import { readFields, readYesNo } from './lax.ts'
 import type { Hashes, Media } from './media.ts'
-import { metadataShown, readMetadata } from './metadata.ts'
+import { metadataKept, metadataShown, readMetadata } from './metadata.ts'
 import type { HmaContext, HmaRoute } from './route.ts'
-import { hmaTypesWith, nameOf, readValue, typeNamed } from './signal-names.ts'
+import { hmaTypesWith, invalidSentence, nameOf, readValue, typeNamed } from './signal-names.ts'
 
 export const contentLimits = {
   noteCharsMax: 255,
@@ -74,17 +73,13 @@ function routesOfOne({ parts, bodies }: ContentGiven): HmaRoute[] {
         const bank = await bankOf(context)
         const content = await contentHere(parts, bank, idOf(context))
         const { nowMs, principal } = author(context, parts)
-        const given = readFields(await readJson(context, bodies), {
-          disable_until_ts: { kind: 'whole' },
-          note: { kind: 'text' },
-        })
-        const until = given.disable_until_ts
-        if (until !== undefined) checkUntil(until, nowMs)
-        const note = given.note === undefined ? undefined : noteOf(given.note)
+        const given = await readJson(context, bodies)
+        const until = given['disable_until_ts']
         await editContent(db, {
           ...{ bank: bank.name, content: content.id, principal, nowMs },
-          ...(until !== undefined && { disableUntilTs: until }),
-          ...(note !== undefined && { note }),
+          ...(until !== undefined && { disableUntilTs: readUntil(until, nowMs) }),
+          // Without a text the note goes.
+          ...(given['note'] !== undefined && { note: noteOf(given['note']) ?? '' }),
         })
         return context.json(afterChange(bank, await contentHere(parts, bank, content.id)))
       },
@@ -125,7 +120,7 @@ function addingRoutes({ parts, bodies, media }: ContentGiven): HmaRoute[] {
       async answer(context) {
         const bank = await bankOf(context)
         const query = context.req.query()
-        if (query['url'] !== undefined) {
+        if ((query['url'] ?? '') !== '') {
           const words = wordsOf(await readJsonIfAny(context, bodies))
           return add(context, bank, await media.fromUrl(context, query), words)
         }
@@ -146,9 +141,9 @@ function addingRoutes({ parts, bodies, media }: ContentGiven): HmaRoute[] {
         const names = Object.keys(signals)
         const known = hmaTypesWith(parts.others)
         for (const name of names.slice(0, known.length + 1)) {
-          if (typeNamed(known, name) === undefined)
-            refuse(400, `No such signal type ${quoted(name)}`)
-          if (typeof signals[name] !== 'string') refuse(400, `Invalid ${name} signal`)
+          const type = typeNamed(known, name) ?? refuse(400, unknownType(name))
+          if (typeof signals[name] !== 'string')
+            refuse(400, `Invalid ${name} signal: ${invalidSentence(type)}`)
         }
         return add(context, bank, signals as Hashes, wordsOf({ note, metadata }))
       },
@@ -158,26 +153,27 @@ function addingRoutes({ parts, bodies, media }: ContentGiven): HmaRoute[] {
 
 async function contentHere({ db }: Parts, bank: Bank, id: number): Promise<StoredContent> {
   const content = await contentIn(db, bank, id)
-  return content ?? refuse(404, `content id '${String(id).slice(0, 20)}' not found`)
+  return content ?? refuse(404, `content '${String(id).slice(0, 20)}' not found`)
 }
 
 type Words = { note?: string; metadata?: object }
 
 function wordsOf(given: Record<string, unknown>): Words {
-  const { note, metadata } = given
-  if (note !== undefined && note !== null && typeof note !== 'string')
-    refuse(400, 'note must be a string')
-  const read = readMetadata(metadata)
+  const note = noteOf(given['note'])
+  const read = readMetadata(given['metadata'])
   return {
-    ...(typeof note === 'string' && note !== '' && { note: noteOf(note) }),
+    ...(note !== undefined && { note }),
     ...(read !== undefined && { metadata: sentence(() => checkMetadata(read)) }),
   }
 }
 
-function noteOf(note: string): string {
-  if (note.length > contentLimits.noteCharsMax)
+/** What Python takes for nothing is no note. */
+function noteOf(note: unknown): string | undefined {
+  if (!note) return undefined
+  if (typeof note !== 'string') return refuse(400, 'note should be a string')
+  if (Array.from(note).length > contentLimits.noteCharsMax)
     refuse(400, `note must be at most ${contentLimits.noteCharsMax} characters`)
-  return note === '' ? note : sentence(() => parseNote(note))
+  return sentence(() => parseNote(note))
 }
 
 function sentence<T>(read: () => T): T {
@@ -189,13 +185,17 @@ function sentence<T>(read: () => T): T {
   }
 }
 
-function checkUntil(until: number, nowMs: number): void {
-  const latest = nowMs / 1000 + contentLimits.disableYearsMax * 366 * 86_400
-  if (until < 0 || until > latest)
-    refuse(
-      400,
-      `disable_until_ts must be between 0 and ${contentLimits.disableYearsMax} years from now`,
-    )
+/** As Python's `int` reads it: a fraction is cut off, a text has none. */
+function readUntil(given: unknown, nowMs: number): number {
+  const isFine =
+    typeof given === 'string' ? /^\s*[+-]?\d{1,15}\s*$/.test(given) : Number.isFinite(Number(given))
+  if (!isFine || typeof given === 'object') return refuse(400, 'Invalid int')
+  const until = Math.trunc(Number(given))
+  if (until < 0) refuse(400, 'disable_until_ts must be a non-negative integer')
+  const { disableYearsMax: years } = contentLimits
+  if (until > nowMs / 1000 + years * 365 * 86_400)
+    refuse(400, `disable_until_ts must be less than ${years} years in the future`)
+  return until
 }
 
 async function addTested(
@@ -233,7 +233,12 @@ async function addTested(
   })
   switch (admitted.kind) {
     case 'added':
-      return context.json({ id: admitted.content, signals: hashes })
+      return context.json({
+        id: admitted.content,
+        signals: Object.fromEntries(
+          Object.keys(hashes).map((name, at) => [name, signals[at]?.value]),
+        ),
+      })
     case 'refused':
       return refuse(
         400,
@@ -255,18 +260,18 @@ async function addTested(
 }
 
 function signalOf(name: string, text: string, others: OtherTypes): NewSignal {
-  const type =
-    typeNamed(hmaTypesWith(others), name) ?? refuse(400, `No such signal type ${quoted(name)}`)
-  const value = readValue(type, text) ?? refuse(400, `Invalid ${name} signal: ${valueRule(text)}`)
+  const type = typeNamed(hmaTypesWith(others), name) ?? refuse(400, unknownType(name))
+  const value =
+    readValue(type, text) ?? refuse(400, `Invalid ${name} signal: ${invalidSentence(type)}`)
   return parseSignal({ type: type.ours, value }, others)
 }
 
-function valueRule(text: string): string {
-  return text === '' ? 'the picture shows too little' : 'it is not of that form'
+function unknownType(name: string): string {
+  return `No such signal type ${name.slice(0, 100)}`
 }
 
 function asksSignals(query: Record<string, string>): boolean {
-  return readYesNo(query['include_signals'] ?? 'false') === true
+  return query['include_signals']?.toLowerCase() === 'true'
 }
 
 /** Values that leave a restricted bank are a right of their own, and in the ledger, as `bank export` has it. */
@@ -282,15 +287,19 @@ async function noteLeaving(context: HmaContext, parts: Parts, bank: Bank): Promi
 }
 
 function describe(bank: Bank, content: StoredContent, query: Record<string, string>) {
-  const withMetadata = readYesNo(query['include_metadata'] ?? 'true') === true
-  const metadata = metadataShown(content.metadata)
+  const withMetadata = (query['include_metadata'] ?? 'true').toLowerCase() === 'true'
+  const collab = collabOf(content)
+  const words = metadataShown(content.metadata)
   return {
     id: content.id,
     disable_until_ts: content.disableUntilTs,
     original_media_uri: null,
     bank: shown(bank),
     ...(asksSignals(query) && { signals: signalsShown(content) }),
-    ...(withMetadata && metadata !== undefined && { metadata: { ...metadata, collab: null } }),
+    ...(withMetadata &&
+      (words ?? collab) !== undefined && {
+        metadata: { ...(words ?? metadataShown({})), collab: collab ?? null },
+      }),
     ...(content.note !== null && content.note !== '' && { note: content.note }),
   }
 }
@@ -299,13 +308,21 @@ function afterChange(bank: Bank, content: StoredContent) {
   return {
     id: content.id,
     disable_until_ts: content.disableUntilTs,
-    collab_metadata: {},
+    collab_metadata: collabOf(content) ?? {},
     original_media_uri: null,
     bank: shown(bank),
-    user_metadata: metadataShown(content.metadata) ?? null,
+    user_metadata: metadataKept(content.metadata),
     note: content.note === '' ? null : content.note,
   }
 }
+
+/** Where it came from. Some programmes number a record by its hash: that never leaves. */
+function collabOf({ exchange, fetchId }: StoredContent): Record<string, string[]> | undefined {
+  if (exchange === null || fetchId === null || looksLikeHash.test(fetchId)) return undefined
+  return { [exchange]: [fetchId] }
+}
+
+const looksLikeHash = /[0-9a-f]{32}/i
 
 /** One of each type, the oldest, as HMA's table has it. */
 function signalsShown({ signals }: StoredContent): Record<string, string> {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import sharp from 'sharp'
 import { pdqOfBytes } from '../../testing/world.ts'
 import { benignHashes } from '../../banks/benign-hashes.ts'
 import { differences } from './differences.ts'
 import type { DifferenceId } from './differences.ts'
 import { filesUrl, form, near, pdq, sharedWorld } from './hma-in-test.ts'
+import { picture } from '../../signals/fixtures/hostile.ts'
 
 describe('on purpose otherwise than HMA:', { timeout: 120_000 }, () => {
   const world = sharedWorld({ BLOBWATCH_BLOB_BYTES_MAX: '1000000' })
@@ -38,8 +40,32 @@ describe('on purpose otherwise than HMA:', { timeout: 120_000 }, () => {
         await ask('POST', '/h/hash', form('photo', torn)),
         await ask('POST', '/h/hash', form('photo', Buffer.from('no picture at all'))),
         await ask('POST', '/h/hash', form('photo', new Uint8Array())),
+        await ask('POST', '/h/hash', form('video', new Uint8Array())),
       ])
         assert.deepEqual([answer.status, typeof answer.json.message], [400, 'string'])
+    },
+    colours: async () => {
+      const hashOf = async (bytes: Uint8Array) =>
+        (await ask('POST', '/h/hash', form('photo', bytes))).json.pdq as string
+      const photo = await picture('png')
+      const seen = await hashOf(photo)
+      for (const bytes of [
+        await sharp(photo).png({ palette: true }).toBuffer(),
+        await sharp(photo).gif().toBuffer(),
+        await sharp(photo).toColourspace('cmyk').jpeg({ quality: 95 }).toBuffer(),
+      ])
+        assert.ok(bitsBetween(await hashOf(bytes), seen) <= 31)
+      assert.equal(
+        (await hashOf(await sharp(photo).greyscale().toColourspace('grey16').png().toBuffer()))
+          .length,
+        64,
+      )
+    },
+    formats: async () => {
+      const bytes = await sharp(await picture('png'))
+        .tiff()
+        .toBuffer()
+      assert.equal((await ask('POST', '/h/hash', form('photo', bytes))).status, 400)
     },
     'no-content-type': async () => {
       const { status, json } = await ask('GET', `/h/hash?url=${filesUrl}/nameless`)
@@ -115,6 +141,36 @@ describe('on purpose otherwise than HMA:', { timeout: 120_000 }, () => {
     'validation-input': async () => {
       const { json } = await ask('GET', '/m/raw_lookup?signal=abc')
       assert.equal(json[0].input, null)
+      const signal = 'not-a-digest'
+      const { text } = await ask('GET', `/m/raw_lookup?signal=${signal}&signal_type=video_md5`)
+      assert.ok(text.includes('invalid signal') && !text.includes(signal))
+    },
+    'no-500': async () => {
+      await world.now.bank('EXPECTED')
+      for (const { status } of [
+        await ask('POST', '/c/banks', { name: 'B'.repeat(256) }),
+        await ask('POST', '/c/bank/EXPECTED/signal', []),
+        await ask('GET', `/m/raw_lookup?signal=${pdqOfBytes('x')}%0A&signal_type=pdq`),
+      ])
+        assert.equal(status, 400)
+    },
+    'unknown-type-of-url': async () => {
+      const by = (type: string) => ask('GET', `/m/lookup?url=${filesUrl}/photo.png${type}`)
+      assert.equal((await by('&signal_type=pqd')).status, 400)
+      assert.equal((await by('&signal_type=pdq')).status, 200)
+    },
+    'metadata-with-signals': async () => {
+      await world.now.bank('WORDS')
+      const sent = { pdq: pdqOfBytes('words'), metadata: { content_id: 'c' } }
+      const { json } = await ask('POST', '/c/bank/WORDS/signal', sent)
+      const shown = await ask('GET', `/c/bank/WORDS/content/${json.id}`)
+      assert.equal(shown.json.metadata.content_id, 'c')
+    },
+    'order-of-matches': async () => {
+      await world.now.bank('ORDER')
+      const second = await world.now.content('ORDER', [pdq('order')])
+      const third = await world.now.content('ORDER', [pdq('order')])
+      assert.deepEqual(await raw('order'), [second, third])
     },
     'negative-banks': async () => {
       await bankWith('BAD', 'both')
@@ -162,6 +218,20 @@ describe('on purpose otherwise than HMA:', { timeout: 120_000 }, () => {
       const content = await bankWith('SECRET', 'secret', {}, { confidential: true })
       const { json } = await ask('GET', `/c/bank/SECRET/content/${content}?include_signals=true`)
       assert.deepEqual(json.signals, {})
+    },
+    'collab-of-hashes': async () => {
+      await world.now.bank('CAME', {}, { confidential: true })
+      const collabOf = async (text: string, fetchId: string) => {
+        const content = await world.now.content('CAME', [pdq(text)])
+        await world.now.database.owner`update bank_content set
+          provenance = ${JSON.stringify({ hma: { exchange: 'CAME', fetchId } })}::text::jsonb where id = ${content}`
+        return (await ask('GET', `/c/bank/CAME/content/${content}`)).json.metadata
+      }
+      assert.deepEqual(await collabOf('numbered', '12-345'), {
+        ...{ content_id: null, content_uri: null, json: null },
+        collab: { CAME: ['12-345'] },
+      })
+      assert.equal(await collabOf('hashed', `('pdq', '${pdqOfBytes('hashed')}')`), undefined)
     },
     'signals-are-exports': async () => {
       const content = await bankWith('LEAVING', 'leaving')
@@ -213,3 +283,11 @@ describe('on purpose otherwise than HMA:', { timeout: 120_000 }, () => {
 
   for (const [id, check] of Object.entries(cases)) test(differences[id as DifferenceId].ours, check)
 })
+
+function bitsBetween(a: string, b: string): number {
+  const other = Buffer.from(b, 'hex')
+  return Buffer.from(a, 'hex').reduce((bits, byte, at) => {
+    const apart = (byte ^ (other[at] ?? 0)).toString(2)
+    return bits + apart.replaceAll('0', '').length
+  }, 0)
+}

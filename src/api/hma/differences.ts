@@ -18,8 +18,16 @@ export const differences = {
     hma: 'answers 400 for the whole request',
   },
   'undecodable-photo': {
-    ours: 'A file that cannot be decoded is a 400 that says why.',
-    hma: 'answers 500',
+    ours: 'A file that cannot be decoded, or that has no byte, is a 400 that says why.',
+    hma: 'answers 500, and hashes a video without a byte',
+  },
+  colours: {
+    ours: 'A picture with a palette (GIF, many PNGs), in CMYK, of one bit a pixel or of 16-bit grey is hashed by what is to be seen.',
+    hma: 'hashes the numbers of the palette or the inks, most of the 256 bits away from the picture, and finds bits and 16-bit grey too poor',
+  },
+  formats: {
+    ours: 'JPEG, PNG, WebP, GIF and AVIF are decoded; any other picture is a 400.',
+    hma: 'takes whatever Pillow reads: BMP and TIFF too',
   },
   'no-content-type': {
     ours: 'An address that serves no content type is the same 400 as an unknown one.',
@@ -62,8 +70,24 @@ export const differences = {
     hma: 'answers 500, and cannot switch one off',
   },
   'validation-input': {
-    ours: "The `input` of pydantic's errors is always null: nothing that was sent comes back.",
+    ours: "Nothing that was sent comes back: the `input` of pydantic's errors is always null, their `ctx` is left out, and no sentence repeats a signal or an address.",
     hma: 'repeats what was sent',
+  },
+  'no-500': {
+    ours: 'What HMA did not expect is a 400: a bank with a name of more than 255 characters, a body that is no object, a PDQ with a line break.',
+    hma: 'answers 500',
+  },
+  'unknown-type-of-url': {
+    ours: 'A lookup by `url` with an unknown `signal_type` is a 400.',
+    hma: 'answers that nothing matched',
+  },
+  'metadata-with-signals': {
+    ours: '`metadata` comes in with `/signal` as with `/content`.',
+    hma: 'takes it for a signal type that it does not know',
+  },
+  'order-of-matches': {
+    ours: '`/m/raw_lookup` lists by bank and by number.',
+    hma: 'lists as its index has them',
   },
   'negative-banks': {
     ours: 'What a bank of harmless pictures matches too does not count in any lookup, and such a bank is never itself a match.',
@@ -89,6 +113,10 @@ export const differences = {
     ours: '`include_signals` is empty for a bank that an exchange fills: its signals never leave.',
     hma: 'shows them',
   },
+  'collab-of-hashes': {
+    ours: 'Where a content came from is in `metadata.collab`, unless the programme numbers its records by their hashes.',
+    hma: 'shows those too',
+  },
   'signals-are-exports': {
     ours: '`include_signals` of a restricted bank needs the scope `export` (without keys: BLOBWATCH_HMA_WRITE=on), and each is an entry of the ledger.',
     hma: 'shows them to everybody',
@@ -106,7 +134,7 @@ export const differences = {
     hma: 'answers 308 with the other path',
   },
   'more-types': {
-    ours: 'The signal types `sha256`, `video_sha256`, `md5`, `sha1` and `clip` can be named wherever a type is; lists and defaults show only those that HMA has, and those of configured plug-ins.',
+    ours: 'The signal types `sha256`, `video_sha256`, `md5`, `sha1` and `clip` can be named wherever a type is, `clip` where the hash is given; lists and defaults show only those that HMA has, and those of configured plug-ins.',
     hma: 'has `pdq` and `video_md5` unless configured otherwise',
   },
   'keys-or-networks': {
@@ -125,6 +153,8 @@ export function renderDifferences(): string {
 Blobwatch answers the clients of [Hasher-Matcher-Actioner](https://github.com/facebook/ThreatExchange) (HMA 1.1.7): the paths, parameters, answers, status codes and spellings are HMA's. What we answer otherwise on purpose is listed here, and nothing else: each line is a test in \`src/api/hma/differences.test.ts\`, and this page is written from them by \`node src/commands/write-docs.ts\`.
 
 ${lines.join('\n')}
+
+JSON is equal by value: the order of keys, blanks and \`1.0\` for \`1\` are not.
 
 Not there: HMA's pages under \`/ui\` and its development routes under \`/dev\`.
 `

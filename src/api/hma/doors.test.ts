@@ -125,7 +125,10 @@ describe('the listener without keys', { timeout: 120_000 }, () => {
       [404, 'text/html; charset=utf-8'],
     )
     const method = await world.now.hma('DELETE', '/m/lookup')
-    assert.deepEqual([method.status, method.headers.get('allow')], [405, 'GET, POST'])
+    assert.deepEqual(
+      [method.status, method.headers.get('allow')],
+      [405, 'GET, POST, HEAD, OPTIONS'],
+    )
   })
 
   test('answers a thousand that ask at once', async () => {

@@ -65,7 +65,7 @@ function entriesFor<T>(
   const types =
     only === undefined
       ? known.filter(({ standard }) => standard)
-      : [typeNamed(known, only) ?? refuse(400, `No such SignalType ${quoted(only)}`)]
+      : [typeNamed(known, only) ?? refuse(400, `No such signal type ${quoted(only)}`)]
   return Object.fromEntries(types.map((type) => [type.name, entry(type)]))
 }
 

@@ -3,7 +3,7 @@
 import { refuseFields } from './answers.ts'
 import type { FieldError } from './answers.ts'
 
-type Kind = 'text' | 'number' | 'whole' | 'yes-no'
+type Kind = 'text' | 'number' | 'yes-no'
 type Field = { kind: Kind; required?: boolean }
 
 type ValueOf<F extends Field> = F['kind'] extends 'text'
@@ -17,7 +17,7 @@ export type Fields<S extends Record<string, Field>> = {
     : ValueOf<S[Name]> | undefined
 }
 
-/** Every wrong field at once, as pydantic tells them. JSON's null counts as not given. */
+/** Every wrong field at once, as pydantic tells them. JSON's null counts as not given where a field may be missing. */
 export function readFields<const S extends Record<string, Field>>(
   given: unknown,
   fields: S,
@@ -29,12 +29,10 @@ export function readFields<const S extends Record<string, Field>>(
   const errors: FieldError[] = []
   for (const [name, { kind, required }] of Object.entries(fields)) {
     const value = Object.hasOwn(values, name) ? values[name] : undefined
-    if (value === undefined || value === null) {
-      if (required === true) errors.push({ type: 'missing', loc: [name], msg: 'Field required' })
-      continue
-    }
+    if (required !== true && (value === undefined || value === null)) continue
     const parsed = readers[kind](value)
-    if (parsed === undefined) errors.push({ ...complaints[kind], loc: [name] })
+    if (value === undefined) errors.push({ type: 'missing', loc: [name], msg: 'Field required' })
+    else if (parsed === undefined) errors.push({ ...complaintOf(kind, value), loc: [name] })
     else read[name] = parsed
   }
   if (errors.length > 0) refuseFields(errors)
@@ -62,30 +60,33 @@ function readNumber(value: unknown): number | undefined {
 
 const numberShape = /^[+-]?(\d[\d_]{0,39}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?$/i
 
-function readWhole(value: unknown): number | undefined {
-  const number = readNumber(value)
-  return Number.isSafeInteger(number) ? number : undefined
-}
-
 const readers: Record<Kind, (value: unknown) => unknown> = {
   text: (value) => (typeof value === 'string' ? value : undefined),
   number: readNumber,
-  whole: readWhole,
   'yes-no': readYesNo,
 }
 
-const complaints: Record<Kind, Omit<FieldError, 'loc'>> = {
-  text: { type: 'string_type', msg: 'Input should be a valid string' },
-  number: {
-    type: 'float_parsing',
-    msg: 'Input should be a valid number, unable to parse string as a number',
-  },
-  whole: {
-    type: 'int_parsing',
-    msg: 'Input should be a valid integer, unable to parse string as an integer',
-  },
-  'yes-no': {
-    type: 'bool_parsing',
-    msg: 'Input should be a valid boolean, unable to interpret input',
-  },
+/** pydantic tells what it could not parse from what is of no fitting type at all. */
+function complaintOf(kind: Kind, value: unknown): Omit<FieldError, 'loc'> {
+  const isText = typeof value === 'string'
+  switch (kind) {
+    case 'text':
+      return { type: 'string_type', msg: 'Input should be a valid string' }
+    case 'number':
+      return isText
+        ? {
+            type: 'float_parsing',
+            msg: 'Input should be a valid number, unable to parse string as a number',
+          }
+        : { type: 'float_type', msg: 'Input should be a valid number' }
+    case 'yes-no':
+      return isText || Number.isInteger(value)
+        ? {
+            type: 'bool_parsing',
+            msg: 'Input should be a valid boolean, unable to interpret input',
+          }
+        : { type: 'bool_type', msg: 'Input should be a valid boolean' }
+    default:
+      return kind satisfies never
+  }
 }

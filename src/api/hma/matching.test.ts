@@ -96,7 +96,7 @@ describe("HMA's matcher", { timeout: 120_000 }, () => {
       'invalid signal: invalid PDQ hash',
     )
     await says('/m/raw_lookup?signal=aa&signal_type=nope', 400, "No such SignalType 'nope'")
-    await says('/m/index/status?signal_type=nope', 400, "No such SignalType 'nope'")
+    await says('/m/index/status?signal_type=nope', 400, "No such signal type 'nope'")
     assert.equal((await get('/m/raw_lookup?signal_type=pdq')).status, 422)
     assert.equal(
       (await get(`/m/raw_lookup?signal=${known}&signal_type=pdq&include_distance=maybe`)).status,

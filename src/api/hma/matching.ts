@@ -56,7 +56,10 @@ export function matchingRoutes(given: MatchingGiven): HmaRoute[] {
       rule: '/m/compare',
       about: 'Compare pairs of hashes with each other',
       body: 'json',
-      answer: async (context) => context.json(compareAll(known, await readJson(context, bodies))),
+      answer: async (context) =>
+        context.json(
+          compareAll(known, await readJson(context, bodies, 'Request input was not a dict')),
+        ),
     },
   ]
 }
@@ -93,7 +96,7 @@ function lookupRoutes(given: MatchingGiven, lookup: LookupByName): HmaRoute[] {
         needsNames(context)
         const query = context.req.query()
         const draw = readDraw(query, parts.random)
-        if (query['url'] !== undefined) {
+        if (isGiven(query['url'])) {
           if (!maySeeFiles) refuse(403, missingHasher)
           const only = query['signal_type']
           if (only !== undefined) await enabledType(given, only)
@@ -102,7 +105,7 @@ function lookupRoutes(given: MatchingGiven, lookup: LookupByName): HmaRoute[] {
           return context.json(only === undefined ? found : (found[only] ?? {}))
         }
         const { signal, signal_type: name } = query
-        if (signal === undefined || name === undefined)
+        if (!isGiven(signal) || !isGiven(name))
           refuse(400, 'Either url or both signal and signal_type are required')
         return context.json(byBank(await lookup(name, signal, draw())))
       },
@@ -183,12 +186,14 @@ function readDraw(query: Record<string, string>, random: () => number): Draw {
   return () => ({ banks, coinflip: fixed ?? random() })
 }
 
+/** As they are written, blanks and all. */
 function bankNames({ banks }: Record<string, string>): ReadonlySet<string> | undefined {
-  const names = (banks ?? '')
-    .split(',')
-    .map((name) => name.trim())
-    .filter(Boolean)
-  return names.length === 0 ? undefined : new Set(names)
+  return isGiven(banks) ? new Set(banks.split(',')) : undefined
+}
+
+/** An empty parameter counts as none. */
+function isGiven(text: string | undefined): text is string {
+  return text !== undefined && text !== ''
 }
 
 type LookupByName = (name: string, signal: string, filter: ReturnType<Draw>) => Promise<Hit[]>

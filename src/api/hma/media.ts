@@ -64,13 +64,12 @@ export function createMedia({
   return {
     async fromUrl(context, query) {
       const url = query['url'] ?? ''
-      const named =
-        query['content_type'] === undefined ? undefined : contentNamed(query['content_type'])
+      const { content_type: word = '' } = query
+      const named = word === '' ? undefined : contentNamed(word)
       if (url.length > mediaLimits.urlCharsMax) refuse(400, 'Invalid or unsafe URL provided')
       const { signal } = context.req.raw
       // Checked before anything is fetched.
-      if (query['types'] !== undefined)
-        typesFor(known, named ?? 'photo', query['types'], await switches.off())
+      if (query['types'] !== undefined) typesFor(known, named, query['types'], await switches.off())
       return fetching(async () => {
         const { bytes, contentType = '' } = bytesOf(await fetcher.fetchUrl({ url, signal }))
         const content = named ?? declared(contentType)

@@ -54,27 +54,24 @@ export function nameOf(ours: AnySignalType): string {
   return ourTypes.find((type) => type.ours === ours)?.name ?? ours
 }
 
-/** `types` of a request: a comma list; without one what HMA has for that kind of file. */
+/** `types` of a request: a comma list; without one what HMA has for that kind of file. undefined: not known yet. */
 export function typesFor(
   known: readonly HmaType[],
-  content: ContentType,
+  content: ContentType | undefined,
   types: string | undefined,
   off: ReadonlySet<string>,
 ): HmaType[] {
-  if (types === undefined)
-    return known.filter(
-      ({ name, of, standard }) => standard && of.includes(content) && !off.has(name),
-    )
+  const fits = ({ name, of }: HmaType) =>
+    !off.has(name) && (content === undefined || of.includes(content))
+  if (types === undefined) return known.filter((type) => type.standard && fits(type))
   const names = types.split(',').map((name) => name.trim())
   const given = names.filter((name) => name !== '').slice(0, known.length + 1)
   if (given.length === 0) refuse(400, 'empty signal type selection')
-  return given
-    .map(
-      (name) =>
-        (off.has(name) ? undefined : typeNamed(known, name)) ??
-        refuse(400, `signal type ${quoted(name)} doesn't exist or is disabled`),
-    )
-    .filter((type) => type.of.includes(content))
+  return given.map(
+    (name) =>
+      known.find((type) => type.name === name && fits(type)) ??
+      refuse(400, `signal type ${quoted(name)} doesn't exist or is disabled`),
+  )
 }
 
 /**

@@ -136,7 +136,8 @@ export function contentsFound(reply: Reply): Map<string, Set<number>> {
   const read = (body: unknown) => {
     if (!isObject(body)) return
     for (const [name, value] of Object.entries(body)) {
-      if (!Array.isArray(value)) {
+      // The list of /m/raw_lookup is no bank.
+      if (!Array.isArray(value) || name === 'matches') {
         read(value)
         continue
       }

@@ -166,6 +166,8 @@ test('says why one side did not find a content, from what that side tells of it'
     'ours B not-asked': 1,
     'theirs B not-asked': 1,
   })
+  const raw = { ...found(), body: '{"matches":[{"bank_content_id":1,"distance":"0"}]}' }
+  assert.deepEqual(await causesOf({ theirs: raw, ours: found() }, ask, 1000), [])
   const silent = async () => ({ status: 404, body: '' })
   const untold = await causesOf({ theirs: found(1), ours: found() }, silent, 0)
   assert.deepEqual(untold, [{ side: 'ours', bank: 'B', cause: 'not-told' }])
