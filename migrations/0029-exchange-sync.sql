@@ -285,7 +285,7 @@ begin
   return query select cardinality(v_contents);
 end $$;
 
--- p: op (create | set | remove | fetch), name, principal, now. create: api, config, policy, class (missing: restricted); makes the
+-- p: op (create | set | remove | fetch), name, principal, now. create: api, config, policy, class (missing: restricted), enabled (missing: yes); makes the
 -- bank of that name as well, which is confidential and observes. set: enabled. remove: contentsMax; takes its bank away too. fetch: at once;
 -- allowDeletions until it is up to date; fromStart: from the programme's beginning.
 -- Of an exchange that is not there, remove does nothing.
@@ -303,8 +303,9 @@ begin
     select c.bank into v_number from change_bank_v1(jsonb_build_object('op', 'bank.create', 'name', p->>'name',
       'mode', 'observe', 'class', coalesce(p->>'class', 'restricted'), 'confidential', true, 'exchange', p->>'name', 'policy', p->'policy',
       'principal', v_principal, 'now', v_now)) c;
-    insert into exchange (name, bank, api, config, created_at)
-    values (p->>'name', v_number, p->>'api', p->'config', v_now) returning * into v_exchange;
+    insert into exchange (name, bank, api, config, enabled, created_at)
+    values (p->>'name', v_number, p->>'api', p->'config', coalesce((p->>'enabled')::boolean, true), v_now)
+    returning * into v_exchange;
   else
     select * into v_exchange from exchange e where e.name = p->>'name' for update;
     if not found then

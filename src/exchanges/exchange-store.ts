@@ -63,7 +63,13 @@ export type Author = { principal: number; nowMs: number }
 /** With a bank of the same name: restricted unless said, confidential, in observe. Throws UsageError when the name is taken. */
 export async function createExchange(
   db: Database,
-  input: { name: string; api: string; config: object; class?: BankClass } & Author,
+  input: {
+    name: string
+    api: string
+    config: object
+    class?: BankClass
+    enabled?: boolean
+  } & Author,
 ): Promise<void> {
   await change(db, 'create', { ...input, policy: policyDefaults })
 }

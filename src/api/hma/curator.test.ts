@@ -232,6 +232,27 @@ describe("HMA's curator", { timeout: 120_000 }, () => {
     await says({ bank: 'HAS_IT', api: 'tat' }, /^403 Bank already exists$/)
   })
 
+  test('takes of an exchange what HMA takes, and leaves alone what is not given', async () => {
+    const make = async (body: object) => (await ask('POST', '/c/exchanges', body)).status
+    assert.equal(await make({ bank: 'OFF', api: 'tat', api_json: { enabled: false, x: 1 } }), 201)
+    const config = { name: 'OFF', api: 'tat', enabled: false }
+    assert.deepEqual((await ask('GET', '/c/exchange/OFF')).json, config)
+    for (const body of [{}, { enabled: null }, { x: 1 }])
+      assert.deepEqual((await ask('PUT', '/c/exchange/OFF', body)).json, config)
+    assert.equal((await ask('PUT', '/c/exchange/NOPE', {})).status, 404)
+    const environment = 'https://lesp.ncmec.org/csam-hashsharing'
+    const api_json = { environment, only_esp_ids: [3, 1, 3] }
+    assert.equal(await make({ bank: 'ESPS', api: 'ncmec', api_json }), 201)
+    assert.deepEqual((await ask('GET', '/c/exchange/ESPS')).json.only_esp_ids, [1, 3])
+    for (const wrong of [
+      { api: 'ncmec', api_json: { environment: 'https://x.ncmec.org/' } },
+      { api: 'fb_threatexchange', api_json: { privacy_group: '5' } },
+      { api: 'tat', api_json: { enabled: 'no' } },
+    ])
+      assert.equal(await make({ bank: 'WRONG', ...wrong }), 400)
+    for (const name of ['OFF', 'ESPS']) await ask('DELETE', `/c/exchange/${name}`)
+  })
+
   test('keeps credentials sealed and never shows them', async () => {
     const path = '/c/exchanges/api/ncmec'
     const none = { supports_authentification: true, has_set_authentification: false }
@@ -248,10 +269,15 @@ describe("HMA's curator", { timeout: 120_000 }, () => {
       row.sealed,
     )
     assert.deepEqual(JSON.parse(opened.toString()), credential_json)
-    assert.deepEqual((await ask('POST', path, { credential_json: {} })).json, none)
+    assert.deepEqual((await ask('POST', path, {})).json, set.json, 'without a word about them')
+    for (const nothing of [null, [], {}]) {
+      await ask('POST', path, { credential_json: { ...credential_json, more: 1 } })
+      assert.deepEqual((await ask('POST', path, { credential_json: nothing })).json, none)
+    }
     assert.equal((await ask('POST', path, { credential_json: { user: 'x' } })).status, 400)
     assert.equal((await ask('GET', '/c/exchanges/api/nope')).status, 400)
-    assert.equal((await ask('GET', '/c/exchanges/api/nope/schema')).status, 404)
+    const missing = await ask('GET', '/c/exchanges/api/nope/schema')
+    assert.deepEqual([missing.status, missing.json.message], [404, "Exchange API 'nope' not found"])
     const { json } = await ask('GET', `${path}/schema`)
     const [first] = json.config_schema.fields
     assert.deepEqual(Object.keys(first), ['name', 'type', 'required', 'default', 'help', 'choices'])

@@ -56,11 +56,19 @@ const exchangeApis: ReadonlyMap<string, ExchangeApi> = new Map([
           help: 'which database to connect to',
           choices: [
             'https://report.cybertip.org/hashsharing',
+            'https://report.cybertip.org/exploitative-hashsharing',
+            'https://lesp.ncmec.org/csam-hashsharing',
             'https://hashsharing.ncmec.org/npo',
             'https://hashsharing.ncmec.org/exploitative',
+            'https://hashsharing.ncmec.org/generative-ai-csam',
+            'https://hashsharing.ncmec.org/generative-ai-exploitative',
             'https://exttest.cybertip.org/hashsharing',
+            'https://exttest.cybertip.org/exploitative-hashsharing',
+            'https://betalesp.ncmec.org/csam-hashsharing',
             'https://hashsharing-test.ncmec.org/npo',
             'https://hashsharing-test.ncmec.org/exploitative',
+            'https://hashsharing-test.ncmec.org/generative-ai-csam',
+            'https://hashsharing-test.ncmec.org/generative-ai-exploitative',
           ],
         }),
         field('only_esp_ids', 'set_of_number', {
@@ -93,35 +101,27 @@ export function apisWith(names: Iterable<string>): ReadonlyMap<string, ExchangeA
   return new Map([...exchangeApis, ...others.map((name) => [name, empty] as const)])
 }
 
-/** What a form sent, with its defaults; or a sentence about what is wrong, without a value. */
+/** What a form sent, with its defaults; or a sentence about what is wrong, without a value. Other fields are passed over. */
 export function readSchema(
   fields: readonly SchemaField[],
   given: unknown,
 ): { values: Record<string, unknown> } | { wrong: string } {
   if (!isPlainObject(given)) return { wrong: 'must be object' }
-  const unknown = Object.keys(given).find((key) => fields.every(({ name }) => name !== key))
-  if (unknown !== undefined) return { wrong: `unexpected field '${unknown.slice(0, 60)}'` }
   const values: Record<string, unknown> = {}
-  for (const { name, type, required, default: standard } of fields) {
+  for (const { name, type, required, default: standard, choices } of fields) {
     const value = Object.hasOwn(given, name) ? given[name] : undefined
     if (value === undefined || value === null) {
-      if (required) return { wrong: `missing value for field '${name}'` }
+      if (required) return { wrong: `missing value for field "${name}"` }
       if (standard !== null) values[name] = standard
       continue
     }
     const read = readers[type](value)
-    if (read === undefined) return { wrong: `wrong type for field '${name}'` }
-    if (type === 'enum' && !isKnownHost(read))
-      return { wrong: `'${name}' is not one of its choices` }
+    if (read === undefined) return { wrong: `wrong value type for field "${name}"` }
+    if (choices?.includes(read as string) === false)
+      return { wrong: `no such choice for field "${name}"` }
     values[name] = read
   }
   return { values }
-}
-
-/** The programme has more environments than we can list; their hosts are known. */
-function isKnownHost(text: unknown): boolean {
-  const url = typeof text === 'string' ? URL.parse(text) : null
-  return url?.protocol === 'https:' && /(^|\.)(cybertip|ncmec)\.org$/.test(url.hostname)
 }
 
 function readText(value: unknown): string | undefined {
@@ -134,14 +134,15 @@ function readText(value: unknown): string | undefined {
 }
 
 function readNumber(value: unknown): number | undefined {
-  const number = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value
-  return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined
 }
 
 function readSet(value: unknown): number[] | undefined {
   if (!Array.isArray(value) || value.length > exchangeLimits.setSizeMax) return undefined
   const numbers = value.map(readNumber)
-  return numbers.every((one) => one !== undefined) ? [...new Set(numbers)] : undefined
+  return numbers.every((one) => one !== undefined)
+    ? [...new Set(numbers)].toSorted((a, b) => a - b)
+    : undefined
 }
 
 const readers: Record<FieldType, (value: unknown) => unknown> = {

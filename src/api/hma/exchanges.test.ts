@@ -40,8 +40,9 @@ test(
     const asks = { bank: 'LIST', api: 'listed' }
     // The manifest alone says what the program gets.
     const sneaky = await hma('POST', '/c/exchanges', { ...asks, api_json: { file: '/etc/passwd' } })
-    assert.equal(sneaky.status, 400)
-    assert.equal((await hma('POST', '/c/exchanges', asks)).status, 201)
+    assert.equal(sneaky.status, 201)
+    const shown = { name: 'LIST', api: 'listed', enabled: true }
+    assert.deepEqual((await hma('GET', '/c/exchange/LIST')).json, shown)
     assert.equal((await hma('POST', '/c/exchanges', { bank: 'IDLE', api: 'tat' })).status, 201)
 
     const statusOf = async (name: string) => (await hma('GET', `/c/exchange/${name}/status`)).json

@@ -14,7 +14,7 @@ import {
 import type { Exchange } from '../../exchanges/exchange-store.ts'
 import { hasCredentials, setCredentials } from './exchange-store.ts'
 import { apisWith, readSchema } from './exchange-schema.ts'
-import type { ExchangeApi } from './exchange-schema.ts'
+import type { ExchangeApi, SchemaField } from './exchange-schema.ts'
 import { readFields } from './lax.ts'
 import { isPlainObject } from './plain-object.ts'
 import type { HmaContext, HmaRoute } from './route.ts'
@@ -66,11 +66,11 @@ export function exchangeRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
       about: 'Switch fetching on or off',
       body: 'json',
       async answer(context) {
-        const { enabled } = readFields(await readModel(context, bodies), {
-          enabled: { kind: 'yes-no', required: true },
-        })
+        const given = await readModel(context, bodies)
+        const { enabled } = readFields(withoutNull(given), { enabled: { kind: 'yes-no' } })
         const { name } = await here(context)
-        await setExchange(db, { name, enabled, ...author(context, parts) })
+        if (enabled !== undefined)
+          await setExchange(db, { name, enabled, ...author(context, parts) })
         return context.json(configOf(await here(context)))
       },
     },
@@ -94,9 +94,9 @@ function apiRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
   const apis = apisWith(parts.exchangeApis.keys())
   const reads = { method: 'GET', role: 'curator', needs: 'bank:read' } as const
   const rule = '/c/exchanges/api/<api_name>'
-  const known = (context: HmaContext, status: 400 | 404) => {
+  const known = (context: HmaContext) => {
     const name = context.req.param('api_name') ?? ''
-    const api = apis.get(name) ?? refuse(status, `no such Exchange API ${quoted(name)}`)
+    const api = apis.get(name) ?? refuse(400, `no such Exchange API ${quoted(name)}`)
     return { name, api }
   }
   const credentialState = async (name: string, api: ExchangeApi) => ({
@@ -115,7 +115,7 @@ function apiRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
       rule,
       about: 'Show whether a kind of exchange has credentials',
       async answer(context) {
-        const { name, api } = known(context, 400)
+        const { name, api } = known(context)
         return context.json(await credentialState(name, api))
       },
     },
@@ -127,11 +127,13 @@ function apiRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
       about: 'Set or clear the credentials of a kind of exchange',
       body: 'json',
       async answer(context) {
-        const { name, api } = known(context, 400)
-        const { credential_json: given } = await readJson(context, bodies)
-        const values = readCredentials(api, given)
-        const { dataKey } = parts.identity
-        await setCredentials(db, { api: name, values, dataKey, ...author(context, parts) })
+        const { name, api } = known(context)
+        const body = await readJson(context, bodies)
+        if (Object.hasOwn(body, 'credential_json')) {
+          const values = readCredentials(api, body['credential_json'])
+          const { dataKey } = parts.identity
+          await setCredentials(db, { api: name, values, dataKey, ...author(context, parts) })
+        }
         return context.json(await credentialState(name, api))
       },
     },
@@ -140,7 +142,9 @@ function apiRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
       rule: `${rule}/schema`,
       about: 'Show which fields a kind of exchange has',
       answer(context) {
-        const { config, credentials } = known(context, 404).api
+        const name = context.req.param('api_name') ?? ''
+        const { config, credentials } =
+          apis.get(name) ?? refuse(404, `Exchange API ${quoted(name)} not found`)
         return context.json({
           config_schema: { fields: config },
           credentials_schema: credentials && { fields: credentials },
@@ -158,18 +162,37 @@ function readCreate(given: Record<string, unknown>, apis: ReadonlyMap<string, Ex
   if (typeof bank !== 'string' || !namePattern.test(bank))
     return refuse(400, 'Field `bank` must match /^[A-Z0-9_]+$/')
   if (config !== undefined && !isPlainObject(config)) refuse(400, 'Field `api_json` must be object')
-  if (typeof api !== 'string') return refuse(400, 'Field `api_type` is required')
-  const schema = apis.get(api)
-  if (schema === undefined) return refuse(400, `No such exchange type ${quoted(api)}`)
+  if (api === undefined || api === null) return refuse(400, 'Field `api_type` is required')
+  const schema = typeof api === 'string' ? apis.get(api) : undefined
+  if (typeof api !== 'string' || schema === undefined)
+    return refuse(
+      400,
+      `No such exchange type ${quoted(typeof api === 'string' ? api : typeof api)}`,
+    )
   checkName(bank)
-  const read = readSchema(schema.config, config ?? {})
+  const read = readSchema([...schema.config, enabledField], config ?? {})
   if ('wrong' in read) return refuse(400, `Failed to parse \`api_json\` - ${read.wrong}`)
-  return { name: bank, api, config: read.values }
+  const { enabled, ...values } = read.values
+  return { name: bank, api, config: values, enabled: enabled !== false }
+}
+
+/** HMA's configurations have it beside their own fields; their forms do not show it. */
+const enabledField: SchemaField = {
+  ...{ name: 'enabled', type: 'boolean', required: false },
+  ...{ default: true, help: null, choices: null },
+}
+
+/** An `enabled` of null is none. */
+function withoutNull(given: unknown): unknown {
+  if (!isPlainObject(given) || given['enabled'] !== null) return given
+  const { enabled: _, ...rest } = given
+  return rest
 }
 
 /** undefined: they are cleared. */
 function readCredentials(api: ExchangeApi, given: unknown): object | undefined {
   if (api.credentials === null) return refuse(400, 'This exchange API takes no credentials')
+  if (given === null || (Array.isArray(given) && given.length === 0)) return undefined
   if (!isPlainObject(given)) return refuse(400, 'Field `credential_json` must be object')
   if (Object.keys(given).length === 0) return undefined
   const read = readSchema(api.credentials, given)
