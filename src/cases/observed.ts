@@ -63,7 +63,7 @@ export async function observedByDistance(db: Database, since: Date): Promise<Obs
       select type, band, count(distinct blob_cid) as blobs, count(*) as decisions
       from (
         select d.type, d.blob_cid, case when d.distance = 0 then '0' when d.distance <= 10 then '1-10'
-          when d.distance <= 20 then '11-20' else '21-31' end as band, d.distance
+          when d.distance <= 20 then '11-20' when d.distance <= 31 then '21-31' else 'over 31' end as band, d.distance
         from decision d where d.outcome = 'observed' and d.at >= ${since}
       ) x group by type, band order by type, min(distance)`,
   )
