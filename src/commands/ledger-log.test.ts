@@ -174,16 +174,20 @@ describe('ledger log filters', () => {
 
   test('--follow keeps to what was asked for, also by account', async () => {
     const stop = new AbortController()
+    const shownBefore = Promise.withResolvers<void>()
     const following = blobwatch(
       ['ledger', 'log', '--follow', '--limit', '1', '--subject', testDid, '--json'],
       {
         env,
         stop: stop.signal,
         onOut: (text) => {
+          shownBefore.resolve()
           if (text.includes('"content":1') || text.includes('"outcome":"acted"')) stop.abort()
         },
       },
     )
+    // What comes before it has looked is not what it follows.
+    await Promise.race([shownBefore.promise, following])
     await see(database, { text: 'two', rkey: '9', did: otherDid, mode: 'act' })
     await see(database, { text: 'one', rkey: '8', mode: 'act' })
     await enter(database)

@@ -1,7 +1,6 @@
 // Results for people (tables, sentences) or machines (--json: one document on stdout).
 import CliTable from 'cli-table3'
 import type { Io } from './io.ts'
-import { forTerminal } from './for-terminal.ts'
 
 export type Column<Row> = { head: string; cell: (row: Row) => string | number; align?: 'right' }
 
@@ -25,7 +24,7 @@ export function printTable<Row>(
     colAligns: columns.map((column) => column.align ?? 'left'),
     style: { head: [], border: [], compact: true },
   })
-  for (const row of rows) table.push(columns.map((column) => forTerminal(String(column.cell(row)))))
+  for (const row of rows) table.push(columns.map((column) => String(column.cell(row))))
   io.out(table.toString())
 }
 
@@ -50,7 +49,7 @@ export function printFacts(
   const shown = facts.filter(([, value]) => value !== undefined)
   const width = Math.max(...shown.map(([name]) => name.length))
   for (const [name, value] of shown)
-    io.out(`${name.padEnd(width)}  ${forTerminal(String(value ?? ''))}`)
+    io.out(`${name.padEnd(width)}  ${value}`)
 }
 
 /** A table under a heading; nothing at all when there are no rows. */
