@@ -48,8 +48,7 @@ export function printFacts(
 ): void {
   const shown = facts.filter(([, value]) => value !== undefined)
   const width = Math.max(...shown.map(([name]) => name.length))
-  for (const [name, value] of shown)
-    io.out(`${name.padEnd(width)}  ${value}`)
+  for (const [name, value] of shown) io.out(`${name.padEnd(width)}  ${value}`)
 }
 
 /** A table under a heading; nothing at all when there are no rows. */
