@@ -1,8 +1,8 @@
 // Which exchanges are fetched: for each plug-in of that kind, a client of the api that has its name.
-import type { Clock, ExchangeApis } from './domain/ports.ts'
+import type { ExchangeApis } from './domain/ports.ts'
 import { pluginClient } from './plugins/exchange-plugin.ts'
 import type { ExchangeManifest, Manifest } from './plugins/manifest.ts'
-import { openPluginParts } from './service-plugins.ts'
+import type { PluginParts } from './plugins/plugin-host.ts'
 
 export function exchangeManifests(plugins: readonly Manifest[]): ExchangeManifest[] {
   return plugins.filter((manifest) => manifest.kind === 'exchange')
@@ -10,11 +10,11 @@ export function exchangeManifests(plugins: readonly Manifest[]): ExchangeManifes
 
 export async function openExchangeApis(
   plugins: readonly Manifest[],
-  options: { clock: Clock; warn: (message: string) => void },
+  openParts: () => Promise<PluginParts>,
 ): Promise<ExchangeApis> {
   const manifests = exchangeManifests(plugins)
   if (manifests.length === 0) return new Map()
-  const parts = await openPluginParts(options)
+  const parts = await openParts()
   return new Map(
     manifests.map((manifest) => [manifest.name, (config) => pluginClient(manifest, config, parts)]),
   )

@@ -22,13 +22,13 @@ const failuresUntilIll = 3
 /** A process is started with its first question. Throws UsageError for a type whose values cannot be searched. */
 export async function openPlugins(
   manifests: readonly Manifest[],
-  options: { clock: Clock; warn: (message: string) => void },
+  openParts: () => Promise<PluginParts>,
 ): Promise<OpenPlugins> {
   const others = otherTypesOf(manifests)
   await using stack = new AsyncDisposableStack()
   const plugins: WatchedPlugin[] = []
   if (others.size > 0) {
-    const parts = await openPluginParts(options)
+    const parts = await openParts()
     for (const manifest of manifests)
       if (manifest.kind === 'signal-type')
         plugins.push(watched(stack.use(openSignalPlugin(manifest, parts))))

@@ -22,7 +22,7 @@ import { createHealth } from './service-health.ts'
 import { openBankBook } from './service-index.ts'
 import { openLedgerParts } from './service-ledger.ts'
 import { openExchangeApis } from './service-exchanges.ts'
-import { openPlugins } from './service-plugins.ts'
+import { openPluginParts, openPlugins } from './service-plugins.ts'
 import { openVault } from './service-vault.ts'
 import { startRoles } from './service-roles.ts'
 import { principalId } from './steps/withdraw.ts'
@@ -92,11 +92,13 @@ async function makeParts(
   const metrics = createMetrics({ clock, processMetrics: true })
   const telemetry = createTelemetry({ log, metrics })
   const manifests = readManifests(config.plugins, (path) => readFileSync(path, 'utf8'))
-  const pluginOptions = {
-    clock,
-    warn: (message: string) => log.warn(message, { component: 'plugin' }),
-  }
-  const { others, plugins } = stack.use(await openPlugins(manifests, pluginOptions))
+  let walls: ReturnType<typeof openPluginParts> | undefined
+  const openParts = () =>
+    (walls ??= openPluginParts({
+      clock,
+      warn: (message) => log.warn(message, { component: 'plugin' }),
+    }))
+  const { others, plugins } = stack.use(await openPlugins(manifests, openParts))
   const database = stack.use(
     await openDatabase(config, {
       log,
@@ -174,7 +176,7 @@ async function makeParts(
       verifyRecordCarries({ ...place, resolver, client, carries: carriesBlob }),
     signer,
     vault: config.evidence && openVault(config.evidence),
-    exchangeApis: await openExchangeApis(manifests, pluginOptions),
+    exchangeApis: await openExchangeApis(manifests, openParts),
     readRecord: createRecordReader({ resolver, client }),
     labels: createPostgresLabelStore({
       database: db,

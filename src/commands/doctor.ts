@@ -113,7 +113,6 @@ async function examine(io: Io, only: Group | undefined, offline: boolean): Promi
     manifests: () => configuredManifests(io),
     database,
     databaseProblem: problem,
-    readFile: io.readFile,
     nowMs: Date.now(),
     log,
     signal: io.stop,

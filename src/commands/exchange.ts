@@ -19,7 +19,7 @@ import { withExamples } from './examples.ts'
 import { printJson, printRows, shortTime } from './output.ts'
 import type { Column } from './output.ts'
 import { parseOneOf } from './parse.ts'
-import { readManifests } from '../plugins/read-manifests.ts'
+import { configuredManifests } from './plugins.ts'
 import { withSession } from './session.ts'
 import type { CommandSession } from './session.ts'
 
@@ -106,8 +106,8 @@ function addFetch(command: Command, io: Io): void {
 type Shown = Omit<Exchange, 'config'> & { state: ExchangeState }
 
 async function runList(io: Io, options: Json): Promise<void> {
-  const rows = await withSession(io, async ({ db, config, nowMs }) => {
-    const apis = apisOf(io, config.plugins)
+  const rows = await withSession(io, async ({ db, nowMs }) => {
+    const apis = apisOf(io)
     const exchanges = await readExchanges(db, { nowMs: nowMs() })
     return exchanges.map((one): Shown => {
       // A configuration that came with an import may hold a credential.
@@ -144,7 +144,7 @@ async function runCreate(io: Io, given: string, options: CreateOptions): Promise
   const { api } = options
   const bankClass = parseOneOf(options.class, '--class', bankClasses)
   await withSession(io, async (session) => {
-    const apis = apisOf(io, session.config.plugins)
+    const apis = apisOf(io)
     if (!apis.includes(api)) {
       const known = apis.length === 0 ? 'it names none' : `it names ${apis.join(', ')}`
       throw new UsageError(`no exchange of BLOBWATCH_PLUGINS is called ${api}: ${known}`)
@@ -201,6 +201,6 @@ async function author(session: CommandSession): Promise<Author> {
   return { principal: await session.principal(), nowMs: session.nowMs() }
 }
 
-function apisOf(io: Io, plugins: readonly string[]): string[] {
-  return exchangeManifests(readManifests(plugins, io.readFile)).map(({ name }) => name)
+function apisOf(io: Io): string[] {
+  return exchangeManifests(configuredManifests(io)).map(({ name }) => name)
 }

@@ -4,31 +4,17 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import type { TestContext } from 'node:test'
 import { connect } from '../db/client.ts'
-import { silentLog, testDatabase } from '../testing/database.ts'
-import { hmaInTest } from '../testing/hma-database.ts'
+import { silentLog } from '../testing/database.ts'
 import type { HmaInTest } from '../testing/hma-database.ts'
 import { fillHma } from './hma-in-test.ts'
-import { commandLine } from './run-in-test.ts'
-
-async function setUp(t: TestContext) {
-  const database = await testDatabase(t)
-  const hma = await hmaInTest(database, t)
-  const run = await commandLine(database)
-  return {
-    database,
-    hma,
-    run,
-    import: (...more: string[]) => run(['import', 'hma', hma.url, ...more]),
-  }
-}
-type World = Awaited<ReturnType<typeof setUp>>
+import { importInTest } from './import-hma-in-test.ts'
+import type { World } from './import-hma-in-test.ts'
 
 describe('an import from HMA that is killed', () => {
   for (const point of ['import-hma:before:2', 'import-hma:after:1', 'import-hma:after:2']) {
     test(`at ${point} goes on where it was: nothing lost, nothing twice`, async (t) => {
-      const world = await setUp(t)
+      const world = await importInTest(t)
       await many(world.hma, 12_000)
       assert.equal(await start(world, point), 'SIGKILL')
       const { code, out, err } = await world.import()
@@ -42,7 +28,7 @@ describe('an import from HMA that is killed', () => {
   }
 
   test('two at once: the second says so', async (t) => {
-    const world = await setUp(t)
+    const world = await importInTest(t)
     await fillHma(world.hma.db)
     const holder = connect(world.database.ownerAddress, {
       max: 1,
@@ -57,7 +43,7 @@ describe('an import from HMA that is killed', () => {
   })
 
   test('a lost connection to HMA is a sentence, and the same command goes on', async (t) => {
-    const world = await setUp(t)
+    const world = await importInTest(t)
     await many(world.hma, 12_000)
     await world.hma.db`create function cut() returns boolean language plpgsql as $$
       begin perform pg_terminate_backend(pg_backend_pid()); return true; end $$`

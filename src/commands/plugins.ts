@@ -9,7 +9,7 @@ import type { Io } from './io.ts'
 /** Of every command that hashes or takes values. Throws UsageError for one that is wrong. */
 export function configuredManifests(io: Io): Manifest[] {
   // Most deployments have none, and then a command that needs no setting reads none.
-  if (!io.env['BLOBWATCH_PLUGINS']) return []
+  if (!io.env['BLOBWATCH_PLUGINS'] && !io.env['BLOBWATCH_PLUGINS_FILE']) return []
   return readManifests(parseConfig(io.env, io.readFile).plugins, io.readFile)
 }
 

@@ -10,7 +10,7 @@ import { openPlugins } from '../service-plugins.ts'
 import { Decoder } from '../signals/decoder.ts'
 import { createHasher } from '../signals/hasher.ts'
 import type { Io } from './io.ts'
-import { configuredManifests } from './plugins.ts'
+import { configuredManifests, openParts } from './plugins.ts'
 
 export type HashedFile =
   | ({ file: string; bytes: number } & HashOutcome)
@@ -18,10 +18,7 @@ export type HashedFile =
 
 /** Runs the work with a hasher whose decoder has one child, and asks the configured plug-ins; ends them all. */
 export async function withHasher<T>(io: Io, work: (hasher: Hasher) => Promise<T>): Promise<T> {
-  await using open = await openPlugins(configuredManifests(io), {
-    clock: Date.now,
-    warn: (message) => io.err(`sandbox: ${message}`),
-  })
+  await using open = await openPlugins(configuredManifests(io), () => openParts(io))
   await using decoder = await Decoder.start({
     slots: 1,
     warn: (message) => io.err(`decoder: ${message}`),

@@ -99,3 +99,15 @@ export function* generateBatches(
     }
   }
 }
+
+/** Makes rows of bank 1 with random hashes, each under the next id. */
+export function rowMaker(random: () => number): (count: number) => ModelRow[] {
+  let nextId = 1
+  return (count) =>
+    Array.from({ length: count }, () => ({
+      signalId: nextId,
+      contentId: nextId++,
+      bankId: 1,
+      hash: randomHash(random),
+    }))
+}

@@ -3,21 +3,12 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import type { IndexPart } from './index-part.ts'
-import { flipBits, naiveSearch, randomHash, randomWords, sortHits, toBatch } from './pdq-model.ts'
+import { flipBits, naiveSearch, randomWords, rowMaker, sortHits, toBatch } from './pdq-model.ts'
 import type { ModelRow } from './pdq-model.ts'
 import { createPdqPart } from './pdq-part.ts'
 
 const random = randomWords(Number(process.env['BLOBWATCH_TEST_SEED'] ?? 20261121))
-let nextId = 1
-
-function freshRows(count: number): ModelRow[] {
-  return Array.from({ length: count }, () => ({
-    signalId: nextId,
-    contentId: nextId++,
-    bankId: 1,
-    hash: randomHash(random),
-  }))
-}
+const freshRows = rowMaker(random)
 
 /** 101 queries: one by one they are searched here, together by threads. */
 async function assertSame(part: IndexPart, rows: readonly ModelRow[]): Promise<void> {

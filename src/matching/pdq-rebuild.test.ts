@@ -4,21 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { createPdqIndex } from './pdq-index.ts'
 import type { PdqIndex } from './pdq-index.ts'
-import { randomHash, randomWords, sortHits, toBatch } from './pdq-model.ts'
+import { randomWords, rowMaker, sortHits, toBatch } from './pdq-model.ts'
 import type { ModelRow } from './pdq-model.ts'
 
 const seed = Number(process.env['BLOBWATCH_TEST_SEED'] ?? 20261121)
 const random = randomWords(seed)
-let nextId = 1
-
-function freshRows(count: number): ModelRow[] {
-  return Array.from({ length: count }, () => ({
-    signalId: nextId,
-    contentId: nextId++,
-    bankId: 1,
-    hash: randomHash(random),
-  }))
-}
+const freshRows = rowMaker(random)
 
 /** Everything the index has is within 256 bits of anything: so nothing is lost and nothing is there twice. */
 function assertHolds(index: PdqIndex, live: ReadonlyMap<number, ModelRow>): void {

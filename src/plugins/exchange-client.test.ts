@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { exchangeClientContract } from '../exchanges/exchange-client.contract.ts'
-import { openSandbox } from '../signals/sandbox.ts'
 import type { Sandbox } from '../signals/sandbox.ts'
 import { pluginClient } from './exchange-plugin.ts'
 import { parseManifest } from './manifest.ts'
 import type { ExchangeManifest } from './manifest.ts'
+import { sandboxInTest } from '../testing/plugin-sandbox.ts'
 
 const fixture = fileURLToPath(new URL('../exchanges/fixtures/listed-exchange.ts', import.meta.url))
 const example = fileURLToPath(
@@ -20,12 +20,7 @@ const going = new AbortController().signal
 
 let sandbox: Sandbox
 before(async () => {
-  sandbox = await openSandbox({
-    memoryBytes: 1536 * 1024 * 1024,
-    processorSeconds: 60,
-    nodePath: process.execPath,
-    warn: () => {},
-  })
+  sandbox = await sandboxInTest()
 })
 const dir = await mkdtemp(join(tmpdir(), 'blobwatch-exchange-'))
 after(() => rm(dir, { recursive: true, force: true }))

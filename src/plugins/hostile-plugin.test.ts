@@ -8,13 +8,13 @@ import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { openSandbox } from '../signals/sandbox.ts'
 import type { Sandbox } from '../signals/sandbox.ts'
 import { openExchangePlugin } from './exchange-plugin.ts'
 import { parseManifest } from './manifest.ts'
 import type { ExchangeManifest, SignalTypeManifest } from './manifest.ts'
 import type { PluginParts } from './plugin-host.ts'
 import { openSignalPlugin } from './signal-plugin.ts'
+import { sandboxInTest } from '../testing/plugin-sandbox.ts'
 
 const fixture = fileURLToPath(new URL('fixtures/odd-plugin.ts', import.meta.url))
 const limits = { wallMs: 5000, memoryMb: 1024 }
@@ -22,12 +22,7 @@ const good = { kind: 'value', value: '132681ca' }
 
 let sandbox: Sandbox
 before(async () => {
-  sandbox = await openSandbox({
-    memoryBytes: 1536 * 1024 * 1024,
-    processorSeconds: 60,
-    nodePath: process.execPath,
-    warn: () => {},
-  })
+  sandbox = await sandboxInTest()
 })
 
 const parts = (): PluginParts => ({

@@ -5,7 +5,6 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { openSandbox } from '../signals/sandbox.ts'
 import type { Sandbox } from '../signals/sandbox.ts'
 import { openExchangePlugin } from './exchange-plugin.ts'
 import { hostLimits } from './plugin-host.ts'
@@ -15,6 +14,7 @@ import type { ExchangeManifest, SignalTypeManifest } from './manifest.ts'
 import { signalPluginContract } from './plugin.contract.ts'
 import { openSignalPlugin } from './signal-plugin.ts'
 import type { SignalPlugin } from './signal-plugin.ts'
+import { sandboxInTest } from '../testing/plugin-sandbox.ts'
 
 const fixture = fileURLToPath(new URL('fixtures/odd-plugin.ts', import.meta.url))
 const example = fileURLToPath(
@@ -25,12 +25,7 @@ const picture = Uint8Array.from(Buffer.from('bytes of a picture'))
 let sandbox: Sandbox
 let nowMs = 1_000_000
 before(async () => {
-  sandbox = await openSandbox({
-    memoryBytes: 1536 * 1024 * 1024,
-    processorSeconds: 60,
-    nodePath: process.execPath,
-    warn: () => {},
-  })
+  sandbox = await sandboxInTest()
 })
 
 const parts = (): PluginParts => ({

@@ -16,6 +16,7 @@ import { createExchange, readExchange, setExchange } from '../exchanges/exchange
 import { syncLimits } from '../exchanges/sync.ts'
 import { parseManifest } from '../plugins/manifest.ts'
 import { openExchangeApis } from '../service-exchanges.ts'
+import { openPluginParts } from '../service-plugins.ts'
 import { createLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { createTelemetry } from '../telemetry/events.ts'
@@ -89,7 +90,9 @@ async function programme(t: TestContext, told: object) {
   })
   await writeFile(manifest, text)
   const apis = () =>
-    openExchangeApis([parseManifest(text, manifest)], { clock: Date.now, warn: () => undefined })
+    openExchangeApis([parseManifest(text, manifest)], () =>
+      openPluginParts({ clock: Date.now, warn: () => undefined }),
+    )
   return { tell, manifest, dir, apis }
 }
 

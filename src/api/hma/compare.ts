@@ -39,7 +39,8 @@ const within: Record<PerceptualType, number> = {
   clip: policyDefaults.clipDistanceMax,
 }
 
-function bitsBetween(a: string, b: string): number {
+/** Of two values in hex, as long as each other. */
+export function bitsBetween(a: string, b: string): number {
   const other = Buffer.from(b, 'hex')
   let bits = 0
   for (const [at, byte] of Buffer.from(a, 'hex').entries()) {

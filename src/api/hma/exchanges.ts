@@ -66,8 +66,9 @@ export function exchangeRoutes({ parts, bodies }: CuratorGiven): HmaRoute[] {
       about: 'Switch fetching on or off',
       body: 'json',
       async answer(context) {
-        const given = await readModel(context, bodies)
-        const { enabled } = readFields(withoutNull(given), { enabled: { kind: 'yes-no' } })
+        const { enabled } = readFields(await readModel(context, bodies), {
+          enabled: { kind: 'yes-no' },
+        })
         const { name } = await here(context)
         if (enabled !== undefined)
           await setExchange(db, { name, enabled, ...author(context, parts) })
@@ -180,13 +181,6 @@ function readCreate(given: Record<string, unknown>, apis: ReadonlyMap<string, Ex
 const enabledField: SchemaField = {
   ...{ name: 'enabled', type: 'boolean', required: false },
   ...{ default: true, help: null, choices: null },
-}
-
-/** An `enabled` of null is none. */
-function withoutNull(given: unknown): unknown {
-  if (!isPlainObject(given) || given['enabled'] !== null) return given
-  const { enabled: _, ...rest } = given
-  return rest
 }
 
 /** undefined: they are cleared. */

@@ -34,7 +34,6 @@ export type DoctorContext = {
   /** undefined: it could not be opened, or there is none yet; `databaseProblem` says so. */
   database: OpenDatabase | undefined
   databaseProblem: Finding
-  readFile: (path: string) => string
   nowMs: number
   log: Log
   signal: AbortSignal

@@ -8,7 +8,6 @@ import type { OpenDatabase } from '../../service-database.ts'
 import { exchangeManifests } from '../../service-exchanges.ts'
 import { count } from '../output.ts'
 import { typedAs } from '../typed-as.ts'
-import { readManifests } from '../../plugins/read-manifests.ts'
 import type { Check, DoctorContext, Finding } from './check.ts'
 import { fail, inDatabase, note, ok, skip, warn } from './check.ts'
 
@@ -25,9 +24,9 @@ const list = typedAs('exchange list')
 
 async function exchanges(
   { app }: OpenDatabase,
-  { config, nowMs, readFile }: DoctorContext,
+  { config, manifests, nowMs }: DoctorContext,
 ): Promise<Finding> {
-  const apis = apisIn(config.plugins, readFile)
+  const apis = apisIn(manifests)
   if (!Array.isArray(apis)) return apis
   const all = await readExchanges(app, { nowMs })
   if (all.length === 0) return skip('no exchange is set up')
@@ -46,7 +45,7 @@ async function exchanges(
   if (late.length > 0)
     return warn(
       `${count(late.length, 'exchange')} of ${all.length} not fetched for long`,
-      'is the service running, and does it have the plug-in? npm run blobwatch -- serve',
+      `is the service running, and does it have the plug-in? ${typedAs('serve')}`,
     )
   const without = by('no-client')
   if (without.length > 0)
@@ -57,9 +56,9 @@ async function exchanges(
   return ok(`${count(all.length, 'exchange')}, ${by('off').length} of them off`)
 }
 
-function apisIn(plugins: readonly string[], readFile: (path: string) => string) {
+function apisIn(manifests: DoctorContext['manifests']) {
   try {
-    return exchangeManifests(readManifests(plugins, readFile)).map(({ name }) => name)
+    return exchangeManifests(manifests()).map(({ name }) => name)
   } catch (error) {
     if (error instanceof UsageError) return fail(errorMessage(error), 'docs/extending.md')
     throw error

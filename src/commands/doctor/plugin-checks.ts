@@ -4,8 +4,9 @@ import { signalTypes } from '../../domain/blob.ts'
 import { UsageError, errorMessage } from '../../domain/errors.ts'
 import { otherTypesOf } from '../../plugins/plugin-hasher.ts'
 import type { OpenDatabase } from '../../service-database.ts'
-import { openPlugins } from '../../service-plugins.ts'
+import { openPluginParts, openPlugins } from '../../service-plugins.ts'
 import { count } from '../output.ts'
+import { typedAs } from '../typed-as.ts'
 import type { Check, DoctorContext, Finding } from './check.ts'
 import { fail, inDatabase, ok, skip, warn } from './check.ts'
 
@@ -17,7 +18,9 @@ export const pluginChecks: Check[] = [
 /** Each is started as the service starts it and shown an empty file. */
 async function answering({ manifests, nowMs }: DoctorContext): Promise<Finding> {
   try {
-    await using open = await openPlugins(manifests(), { clock: () => nowMs, warn: () => {} })
+    await using open = await openPlugins(manifests(), () =>
+      openPluginParts({ clock: () => nowMs, warn: () => {} }),
+    )
     const { plugins } = open
     if (plugins.length === 0) return skip('no signal type of a plug-in is configured')
     const answers = await Promise.all(
@@ -31,7 +34,7 @@ async function answering({ manifests, nowMs }: DoctorContext): Promise<Finding> 
     if (silent.length > 0)
       return fail(
         `plug-ins that give no answer: ${silent.join(', ')}; nothing is clear without them`,
-        'npm run blobwatch -- plugin check',
+        typedAs('plugin check'),
       )
     const types = plugins.map(({ manifest: { name, version } }) => `${name} ${version}`)
     return ok(`plug-ins that answer: ${types.join(', ')}`)

@@ -1,6 +1,7 @@
 // Why a content was found on one side only: the side that did not find it is asked what it knows of the bank and the content.
 //
 // Promises: reads only, and never signals; a few questions a difference; what is not told or not asked is said to be so.
+import { readYesNo } from '../lax.ts'
 import { contentsFound } from './compare.ts'
 import type { Call, Reply } from './compare.ts'
 
@@ -37,7 +38,7 @@ export async function causesOf(
 
 /** Each side drew for itself which banks to ask, and that is all. */
 export function isDraw({ query }: Pick<Call, 'query'>, lacks: readonly Lack[]): boolean {
-  if (query.has('seed') || isYes(query.get('bypass_coinflip'))) return false
+  if (query.has('seed') || readYesNo(query.get('bypass_coinflip')) === true) return false
   return lacks.length > 0 && lacks.every(({ cause }) => cause === 'ratio')
 }
 
@@ -47,11 +48,6 @@ export function counted(lacks: readonly Lack[]): Record<string, number> {
   return Object.fromEntries(
     [...Map.groupBy(names, String)].map(([name, all]) => [name, all.length]),
   )
-}
-
-/** As HMA's pydantic reads a boolean. */
-function isYes(text: string | null): boolean {
-  return /^(1|true|t|yes|y|on)$/i.test(text ?? '')
 }
 
 /** Contents by their numbers, which an import keeps. */

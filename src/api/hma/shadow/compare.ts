@@ -2,6 +2,7 @@
 //
 // Promises: what comes out names banks, types, counts and distances, never a signal, an address or anything else that was sent
 // (promise 8). The numbers of contents are each system's own and are not compared.
+import { bitsBetween } from '../compare.ts'
 
 export type Call = { method: string; path: string; query: URLSearchParams }
 export type Reply = { status: number; body: string }
@@ -89,13 +90,8 @@ function kindOf(value: unknown, other: unknown): string {
 function bitsApart(a: unknown, b: unknown): number | undefined {
   const isHash = (value: unknown) => typeof value === 'string' && /^([0-9a-f]{2})+$/.test(value)
   if (!isHash(a) || !isHash(b)) return undefined
-  const [left, right] = [Buffer.from(a as string, 'hex'), Buffer.from(b as string, 'hex')]
-  if (left.length !== right.length) return undefined
-  return left.reduce((bits, byte, at) => bits + bitsOf(byte ^ right[at]!), 0)
-}
-
-function bitsOf(byte: number): number {
-  return byte.toString(2).replaceAll('0', '').length
+  const [left, right] = [a as string, b as string]
+  return left.length === right.length ? bitsBetween(left, right) : undefined
 }
 
 /** Bank (or type and bank) -> the distances, near ones first. */
