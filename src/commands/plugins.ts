@@ -7,7 +7,7 @@ import { openPluginParts } from '../service-plugins.ts'
 import type { Io } from './io.ts'
 
 /** Of every command that hashes or takes values. Throws UsageError for one that is wrong. */
-export function configuredManifests(io: Io): Manifest[] {
+export function configuredManifests(io: Pick<Io, 'env' | 'readFile'>): Manifest[] {
   // Most deployments have none, and then a command that needs no setting reads none.
   if (!io.env['BLOBWATCH_PLUGINS'] && !io.env['BLOBWATCH_PLUGINS_FILE']) return []
   return readManifests(parseConfig(io.env, io.readFile).plugins, io.readFile)
