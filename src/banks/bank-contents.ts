@@ -1,9 +1,8 @@
 // The contents of a bank as people read them. Values come out only when asked for, and the caller says who may ask.
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
-import { signalTypes } from '../domain/blob.ts'
 import type { AnySignalType, Hex } from '../domain/blob.ts'
-import { noOtherTypes } from '../domain/other-type.ts'
+import { noOtherTypes, typesWith } from '../domain/other-type.ts'
 import type { OtherTypes } from '../domain/other-type.ts'
 
 export type ContentRow = {
@@ -42,7 +41,7 @@ export async function listContents(
 ): Promise<ContentRow[]> {
   const search = options.search ?? null
   const value = /^([0-9a-f]{2}){1,64}$/i.test(search ?? '') ? search : null
-  const types = [...signalTypes, ...(options.others ?? noOtherTypes).keys()]
+  const types = typesWith(options.others ?? noOtherTypes)
   return ask(
     'list the bank contents',
     db<ContentRow[]>`

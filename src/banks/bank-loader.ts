@@ -4,8 +4,7 @@
 // and removed once, so its row tells for ever whether it belongs to g. Pages by id, packed by Postgres: no object per
 // signal here, none there, and no statement that lasts long. A failure throws; nothing is taken up half-way.
 import type { Database } from '../db/client.ts'
-import { signalTypes } from '../domain/blob.ts'
-import { noOtherTypes } from '../domain/other-type.ts'
+import { noOtherTypes, typesWith } from '../domain/other-type.ts'
 import type { OtherTypes } from '../domain/other-type.ts'
 import { bytesOfType } from '../domain/signal-batch.ts'
 import type { AnyBatch } from '../domain/signal-batch.ts'
@@ -128,9 +127,10 @@ const packed = `string_agg(int8send(id::int8 << 32 | content), ''), string_agg(v
 
 /** To ask for it in the first place would cost a fifth of the load. */
 function isOfLength(others: OtherTypes): string {
-  const types = [...signalTypes, ...others.keys()]
   return `octet_length(value) = case type
-    ${types.map((type) => `when '${type}' then ${bytesOfType(type, others)}`).join(' ')} end`
+    ${typesWith(others)
+      .map((type) => `when '${type}' then ${bytesOfType(type, others)}`)
+      .join(' ')} end`
 }
 
 /** `+ 0`: always by id, whatever the planner thinks of generations. */

@@ -79,7 +79,7 @@ export async function readHmaExchanges(hma: Database, { has }: HmaFacts): Promis
         greatest(length(e.typed_config::text), length(f.checkpoint_json::text)) > ${exchangeChars} as "isTooLong",
         ${column('exchange', 'retain_api_data', 'e')} as "retainApiData",
         ${column('exchange', 'retain_data_with_unknown_signal_types', 'e')} as "retainUnknown",
-        f.collab_id is not null as "hasStatus", f.checkpoint_ts as "checkpointTs", 
+        f.collab_id is not null as "hasStatus", f.checkpoint_ts as "checkpointTs",
         case when length(f.checkpoint_json::text) <= ${exchangeChars} then f.checkpoint_json::text end as checkpoint,
         ${column('exchange_fetch_status', 'running_fetch_start_ts', 'f')} as "startedTs",
         ${column('exchange_fetch_status', 'last_fetch_complete_ts', 'f')} as "completeTs",

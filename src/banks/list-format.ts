@@ -1,6 +1,7 @@
 // Lists of known items as files: CSV and JSON Lines, in and out. What goes out comes back equal.
 import { signalTypes } from '../domain/blob.ts'
 import type { AnySignalType } from '../domain/blob.ts'
+import { typesWith } from '../domain/other-type.ts'
 import type { OtherTypes } from '../domain/other-type.ts'
 import { UsageError } from '../domain/errors.ts'
 import { csvLine, csvRecords } from './csv.ts'
@@ -96,18 +97,14 @@ function readHeader(fields: string[] | undefined, others: OtherTypes): Column[] 
   })
   const known = columns.filter((column) => column !== undefined)
   const hasSignals =
-    known.some((column) => typesOf(others).some((type) => type === column)) ||
+    known.some((column) => typesWith(others).some((type) => type === column)) ||
     (known.includes('type') && known.includes('value'))
   if (known.length !== columns.length || new Set(known).size < known.length || !hasSignals) {
     throw new UsageError(
-      `a CSV list begins with a header row of these columns: id, ${typesOf(others).join(', ')} (or type and value), quality, note, metadata, disable_until_ts`,
+      `a CSV list begins with a header row of these columns: id, ${typesWith(others).join(', ')} (or type and value), quality, note, metadata, disable_until_ts`,
     )
   }
   return known
-}
-
-function typesOf(others: OtherTypes): AnySignalType[] {
-  return [...signalTypes, ...[...others.values()].map(({ type }) => type)]
 }
 
 function rawItem(
@@ -119,7 +116,7 @@ function rawItem(
     const at = header.indexOf(column)
     return at === -1 ? undefined : fields[at]
   }
-  const typed = typesOf(others).flatMap((type) => {
+  const typed = typesWith(others).flatMap((type) => {
     const value = of(type)
     return value === undefined || value.trim() === '' ? [] : [[type, value] as const]
   })

@@ -1,8 +1,8 @@
 // An item of a list as an import stages it, and every reason why one cannot be. Pure.
 import { createHash } from 'node:crypto'
-import { signalDigits, signalTypes } from '../domain/blob.ts'
+import { signalTypes } from '../domain/blob.ts'
 import type { AnySignalType, SignalType } from '../domain/blob.ts'
-import { isOurs } from '../domain/other-type.ts'
+import { digitsOf } from '../domain/other-type.ts'
 import type { OtherTypes } from '../domain/other-type.ts'
 import { checkMetadata, parseNote } from './content-words.ts'
 import { refusalOf, refusalSentences } from './new-signal.ts'
@@ -135,7 +135,7 @@ function readSignals(raw: RawItem, others: OtherTypes): NewSignal[] | ListRefusa
   for (const [name, values] of raw.signals) {
     const type = typeNamed(name, others)
     if (type === undefined) return 'unknown-type'
-    const digits = isOurs(type) ? signalDigits[type] : others.get(type)?.digits
+    const digits = digitsOf(type, others)
     for (const value of listOf(values)) {
       if (typeof value !== 'string') return 'bad-signal'
       const hex = value.toLowerCase()

@@ -1,8 +1,8 @@
 // A signal on its way into a bank: read, and refused where it says nothing about one picture. Pure.
 import type { AnySignalType, Hex } from '../domain/blob.ts'
-import { pdqQualityMin, signalDigits } from '../domain/blob.ts'
+import { pdqQualityMin } from '../domain/blob.ts'
 import { UsageError } from '../domain/errors.ts'
-import { isOurs, typesInWords } from '../domain/other-type.ts'
+import { digitsOf, typesInWords } from '../domain/other-type.ts'
 import type { OtherTypes } from '../domain/other-type.ts'
 
 /** quality: of a PDQ hash, 0 to 100, where the list knows it. */
@@ -41,7 +41,7 @@ const emptyFile: ReadonlySet<Hex> = new Set([
 
 /** Of a type that is ours or configured. Throws UsageError with what is wrong; a PDQ hash that says too little is not banked. */
 export function parseSignal(signal: NewSignal, others: OtherTypes): NewSignal {
-  const digits = isOurs(signal.type) ? signalDigits[signal.type] : others.get(signal.type)?.digits
+  const digits = digitsOf(signal.type, others)
   if (digits === undefined)
     throw new UsageError(`No such signal type ${signal.type}: ${typesInWords(others)}`)
   const value = signal.value.toLowerCase()

@@ -1,5 +1,5 @@
 // Signal types that are not ours. An operator configured them as plug-ins; what is known of them is their manifest's word.
-import { signalTypes } from './blob.ts'
+import { signalDigits, signalTypes } from './blob.ts'
 import type {
   AnySignalType,
   MediaKind,
@@ -35,6 +35,16 @@ export function isOurs(type: string): type is SignalType {
 
 export function isOfOther(type: AnySignalType): type is OtherType {
   return !isOurs(type)
+}
+
+/** All that is compared here: ours, and those of the configured plug-ins. */
+export function typesWith(others: OtherTypes): AnySignalType[] {
+  return [...signalTypes, ...[...others.values()].map(({ type }) => type)]
+}
+
+/** Hex digits of a value. undefined: of a type that nobody configured. */
+export function digitsOf(type: string, others: OtherTypes): number | undefined {
+  return isOurs(type) ? signalDigits[type] : others.get(type)?.digits
 }
 
 /** What there is, where somebody named a type that nobody knows. */

@@ -1,6 +1,6 @@
 // Bank signals on their way into an index: many at once, packed, because ten million objects would not fit.
 import type { OtherType, SignalType } from './blob.ts'
-import { isOfOther, isOurs } from './other-type.ts'
+import { digitsOf, isOfOther } from './other-type.ts'
 import type { OtherTypes } from './other-type.ts'
 import type { Matcher } from './ports.ts'
 
@@ -15,9 +15,8 @@ export const signalBytes = {
 
 /** undefined: of a type that nobody configured. */
 export function bytesOfType(type: string, others: OtherTypes): number | undefined {
-  if (isOurs(type)) return signalBytes[type]
-  const rule = others.get(type)
-  return rule && rule.digits / 2
+  const digits = digitsOf(type, others)
+  return digits && digits / 2
 }
 
 export type SignalBatch = {

@@ -8,8 +8,8 @@ import { readSignals } from '../banks/bank-loader.ts'
 import type { Database } from '../db/client.ts'
 import type { Bank, Match } from '../domain/bank.ts'
 import type { AnySignalType, Signals } from '../domain/blob.ts'
-import { pdqQualityMin, signalTypes } from '../domain/blob.ts'
-import { isOfOther, noOtherTypes } from '../domain/other-type.ts'
+import { pdqQualityMin } from '../domain/blob.ts'
+import { isOfOther, noOtherTypes, typesWith } from '../domain/other-type.ts'
 import type { OtherTypes } from '../domain/other-type.ts'
 import { bytesOfType } from '../domain/signal-batch.ts'
 import { isPerceptual } from '../domain/signal-kind.ts'
@@ -50,7 +50,7 @@ export async function matchNow(options: {
   const within = distancesOf(banks, options)
   const radius = widestOf([...within.values()])
   const found = createFound(blobs.length)
-  const types: AnySignalType[] = [...signalTypes, ...[...others.values()].map(({ type }) => type)]
+  const types = typesWith(others)
   const searches = new Map(
     types.map((type) => [type, searchFor(type, { blobs, radius, others })] as const),
   )

@@ -1,7 +1,7 @@
 // Signal types of others: whether their manifests can be used, and what the banks hold that nothing compares.
 import { ask } from '../../db/client.ts'
-import { signalTypes } from '../../domain/blob.ts'
 import { UsageError, errorMessage } from '../../domain/errors.ts'
+import { typesWith } from '../../domain/other-type.ts'
 import { otherTypesOf } from '../../plugins/plugin-hasher.ts'
 import type { OpenDatabase } from '../../service-database.ts'
 import { openPluginParts, openPlugins } from '../../service-plugins.ts'
@@ -46,7 +46,7 @@ async function answering({ manifests, nowMs }: DoctorContext): Promise<Finding> 
 }
 
 async function notCompared({ app }: OpenDatabase, { manifests }: DoctorContext): Promise<Finding> {
-  const known = [...signalTypes, ...otherTypesOf(manifests()).keys()]
+  const known = typesWith(otherTypesOf(manifests()))
   const rows = await ask(
     'count the bank signals of types that are not configured',
     app<{ type: string; signals: number }[]>`
