@@ -23,7 +23,7 @@ alter table exchange
   add column look_back boolean not null default false;
 
 -- An item that came with an import from HMA is known by HMA's record, until its signals change.
-create index bank_content_hma_record on bank_content (bank, (provenance#>>'{hma,fetchId}')) where source = 'hma';
+create index bank_content_hma_record on bank_content ((provenance#>>'{hma,fetchId}'), bank) where source = 'hma';
 
 -- What an update is to the bank.
 create type exchange_op as (key text, signals jsonb, tags jsonb, content integer, op text);
@@ -47,14 +47,10 @@ set plan_cache_mode = force_custom_plan as $$
     end
   from json_to_recordset(p_rows) as r(k text, s jsonb, t jsonb)
   left join lateral (
-    (select x.id, x.moved_to, x.provenance->'tags' as tags from bank_content x
-      where x.bank = p_bank and x.source = 'exchange' and x.source_key = r.k and x.source_key is not null and x.removed_at is null)
-    union all
-    (select x.id, x.moved_to, null from bank_content x
-      where x.bank = p_bank and x.source = 'exchange' and x.source_key = r.k and x.source_key is not null and x.moved_to is not null)
+    (select x.id, x.moved_to, x.provenance->'tags' as tags from listed_content(p_bank, 'exchange', r.k) x)
     union all
     -- HMA's words stay as they came.
-    (select x.id, x.moved_to, r.t from bank_content x where x.bank = p_bank and x.source = 'hma'
+    (select x.id, x.moved_to, r.t from bank_content x where x.bank + 0 = p_bank and x.source = 'hma'
       and x.provenance#>>'{hma,fetchId}' = r.k and (x.removed_at is null or x.moved_to is not null))
     limit 1
   ) c on true

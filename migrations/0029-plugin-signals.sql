@@ -39,7 +39,7 @@ begin
   for v_job in
     with due as (
       select j.kind, j.key from job j
-      where j.kind = 'scan' and j.next_at <= v_now and (j.lease_until is null or j.lease_until < v_now)
+      where j.kind || '' = 'scan' and j.next_at <= v_now and (j.lease_until is null or j.lease_until < v_now)
       order by j.next_at
       limit (p->>'limit')::integer
       for update skip locked
