@@ -3,17 +3,11 @@ import { createServer, type AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { encode } from '@atproto/lex-cbor'
-import { startFakeRelay, type FakeRelay } from '../testing/fake-relay.ts'
+import { startFakeRelay } from '../testing/fake-relay.ts'
 import { blobRef, commitFrame, frameOf, rawCid, tidOf } from '../testing/relay-frames.ts'
-import { createFirehose } from './firehose.ts'
-import type { FirehoseOptions, TakenBatch } from './firehose-options.ts'
 import { frameBytesKept, frameBytesMax } from './frame-batch.ts'
-import { memoryIntake, type MemoryIntake } from './memory-intake.ts'
-
-const alice = 'did:plc:ewvi7nxzyoun6zhxrhs64oiz'
-const labeler = 'did:plc:ar7c4by46qjdydhdevvrndac'
-const host = 'https://relay.example'
-const quiet = { info: () => undefined, warn: () => undefined }
+import { memoryIntake } from './memory-intake.ts'
+import { alice, labeler, follow, firehose, post } from './firehose-in-test.ts'
 
 describe('the firehose', () => {
   it('hands in what a stream says, and the cursor with it', () =>
@@ -395,67 +389,3 @@ describe('the firehose', () => {
       },
     ))
 })
-
-type Setting = {
-  relay: FakeRelay
-  intake: MemoryIntake
-  taken: TakenBatch[]
-  endings: string[]
-  stop: AbortController
-  ended: Promise<'fenced' | 'stopped'>
-}
-
-/** A relay, a firehose that follows it, and what came of it. */
-async function follow(
-  story: (setting: Setting) => Promise<void>,
-  options: Omit<Partial<FirehoseOptions>, 'onSync'> & {
-    stored?: Partial<MemoryIntake['stored']>
-    prepare?: (relay: FakeRelay) => unknown
-    onSync?: (intake: MemoryIntake) => NonNullable<FirehoseOptions['onSync']>
-  } = {},
-): Promise<void> {
-  const { stored, prepare, onSync, ...rest } = options
-  await using relay = await startFakeRelay()
-  prepare?.(relay)
-  const intake = memoryIntake(stored)
-  const taken: TakenBatch[] = []
-  const endings: string[] = []
-  const stop = new AbortController()
-  const metrics = {
-    taken: (batch: TakenBatch) => void taken.push(batch),
-    disconnected: (reason: string) => void endings.push(reason),
-  }
-  const told = onSync === undefined ? {} : { onSync: onSync(intake) }
-  const ended = firehose(relay, { ...intake, metrics, ...told, ...rest }).run(stop.signal)
-  try {
-    await story({ relay, intake, taken, endings, stop, ended })
-  } finally {
-    stop.abort()
-    await ended
-  }
-}
-
-function firehose(
-  relay: Pick<FakeRelay, 'url'>,
-  options: Pick<FirehoseOptions, 'takeIn' | 'loadCursor'> & Partial<FirehoseOptions>,
-) {
-  return createFirehose({
-    url: relay.url.replace('ws', 'http'),
-    host,
-    ignoredDids: new Set([labeler]),
-    clock: Date.now,
-    log: quiet,
-    random: () => 1,
-    times: { heartbeatMs: 150 },
-    ...options,
-  })
-}
-
-function post(relay: FakeRelay, name: string): number {
-  const rkey = name.replaceAll(' ', '-')
-  const record = { $type: 'app.bsky.feed.post', text: name, embed: { image: blobRef(name) } }
-  return relay.commit({
-    did: alice,
-    ops: [{ action: 'create', path: `app.bsky.feed.post/${rkey}`, record }],
-  })
-}

@@ -2,95 +2,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { removeContent, setContent } from '../banks/bank-store.ts'
-import { listReversals, reversalActions, reversalCounts, reversalHead } from '../cases/reversal.ts'
-import { reversalStates } from '../cases/reversal.ts'
-import { alice, bob, carol, createWorld, didOf } from '../testing/world.ts'
-import type { World } from '../testing/world.ts'
+import { alice, bob, carol, createWorld } from '../testing/world.ts'
 import { actLimits, claimAction, finish } from './act.ts'
-import { previewReversal, runReversal, startReversal } from './reverse.ts'
-import type { ReversalRun, ReversalScope } from './reverse.ts'
-import { decideCase, principalId, retryAction, setPaused } from './withdraw.ts'
-import type { CaseVerb } from './withdraw.ts'
-
-const minute = 60_000
-
-type Asked = {
-  disables?: boolean
-  batch?: number
-  principal?: number
-  onBatch?: () => Promise<void>
-}
-
-async function reverse(world: World, scope: Partial<ReversalScope>, asked: Asked = {}) {
-  const started = await start(world, scope, asked)
-  return { ...started, ...(await goOn(world, started.reversal, asked)) }
-}
-
-async function start(world: World, scope: Partial<ReversalScope>, asked: Asked = {}) {
-  const { db, principal } = world
-  const nowMs = world.clock()
-  const whole = { as: { ...(scope as Record<string, number>) }, ...scope }
-  const preview = await previewReversal(db, { scope: whole, nowMs, page: 2 })
-  const started = await startReversal(db, {
-    scope: whole,
-    disables: asked.disables ?? false,
-    preview,
-    principal: asked.principal ?? principal,
-    nowMs,
-  })
-  return { preview, ...started }
-}
-
-async function goOn(world: World, reversal: number, asked: Asked = {}): Promise<ReversalRun> {
-  return runReversal(world.db, {
-    reversal,
-    disables: asked.disables ?? false,
-    principal: asked.principal ?? world.principal,
-    clock: world.clock,
-    batch: asked.batch ?? 2,
-  })
-}
-
-async function decide(world: World, caseNumber: number, verb: CaseVerb, principal?: number) {
-  const nowMs = world.clock()
-  return decideCase(world.db, { caseNumber, verb, principal: principal ?? world.principal, nowMs })
-}
-
-/** The actions as they are: what, whose undo, how far. */
-async function actions(world: World): Promise<string[]> {
-  const rows = await world.db<{ kind: string; state: string; applied: boolean }[]>`
-    select kind, state, applied from action order by id`
-  return rows.map((row) => `${row.applied ? '' : 'undo '}${row.kind} ${row.state}`)
-}
-
-/** How the actions of a reversal stand now, and which banks keep them. */
-async function stands(world: World, reversal: number): Promise<string[]> {
-  const now = new Date(world.clock())
-  const all = { reversal, states: reversalStates, now, limit: 100, offset: 0 }
-  const rows = await reversalActions(world.db, all)
-  return rows.map((row) => [row.kind, row.state, ...row.banks].join(' '))
-}
-
-/** A bank that acts, one content, and its picture in a post of each account. */
-async function acted(t: Parameters<typeof createWorld>[0], dids: string[] = [alice]) {
-  const world = await createWorld(t)
-  await world.bank('BAD')
-  const content = await world.content('BAD', 'one')
-  await world.sight(dids.map((did) => ({ did, bytes: 'one', rkey: 'a' })))
-  await world.settle()
-  return { world, content }
-}
-
-/** Makes the content somebody else's: added, and brought to its admission test, by them. */
-async function addedBy(world: World, content: number, name: string): Promise<number> {
-  const { db, database } = world
-  const id = await principalId(db, { kind: 'person', name, nowMs: world.clock() })
-  await database.owner`
-    update bank_change set principal = ${id}
-    where generation in (select added_generation from bank_signal where content = ${content})`
-  await database.owner`update admission set principal = ${id} where content = ${content}`
-  return id
-}
+import { principalId, retryAction, setPaused } from './withdraw.ts'
+import {
+  minute,
+  reverse,
+  start,
+  goOn,
+  decide,
+  actions,
+  stands,
+  acted,
+  addedBy,
+} from './reverse-in-test.ts'
 
 test('what a content caused is undone, nobody counts as released by a person, and disabled it acts on nothing again', async (t) => {
   const { world, content } = await acted(t, [alice, bob])
@@ -436,66 +361,4 @@ test('contents of a bank are disabled page by page, those that caused something 
   const change = { bank: 'BAD', content: idle, change: 'set' as const, disableUntilTs: 0 }
   await setContent(db, { ...change, principal, nowMs: world.clock() })
   assert.equal((await reverse(world, { content: idle }, { disables: true })).disabled, 0)
-})
-
-test('asked for in the same words while it is open it is one run, also by two people at once', async (t) => {
-  const { world, content } = await acted(t, [alice, bob, carol])
-  const first = await start(world, { content })
-  const second = await start(world, { content })
-  assert.deepEqual([second.resumed, second.reversal], [true, first.reversal])
-  const runs = await Promise.all([
-    goOn(world, first.reversal, { batch: 1 }),
-    goOn(world, first.reversal, { batch: 1 }),
-  ])
-  const reversing = runs.reduce((sum, run) => sum + run.outcomes.reversing, 0)
-  assert.deepEqual([reversing, runs.every((run) => run.ended)], [6, true])
-  await world.settle()
-  assert.deepEqual(world.pds.takenDown(), [])
-  assert.equal((await actions(world)).length, 12)
-  const { documents } = await world.ledger()
-  assert.equal(documents.filter(({ type }) => type === 'reversal.ended').length, 1)
-  assert.equal((await start(world, { content })).resumed, false)
-})
-
-test('stopped in between it says that it is open, and goes on from there', async (t) => {
-  const { world, content } = await acted(t, [alice, bob])
-  const { reversal } = await start(world, { content })
-  const stop = new AbortController()
-  const { db, principal, clock } = world
-  const input = { reversal, disables: false, principal, clock, batch: 1, signal: stop.signal }
-  const run = await runReversal(db, { ...input, onBatch: () => stop.abort() })
-  assert.deepEqual([run.ended, run.outcomes.reversing], [false, 1])
-  assert.equal((await reversalHead(db, reversal)).endedAt, null)
-  assert.equal((await goOn(world, reversal)).outcomes.reversing, 3)
-  const [listed] = await listReversals(db, { limit: 10, offset: 0 })
-  assert.deepEqual([listed?.actions, listed?.endedAt === null], [4, false])
-})
-
-test('the preview says what the run then does, for pages and batches of any size', async (t) => {
-  const dids = Array.from({ length: 12 }, (_, n) => didOf(n))
-  const { world, content } = await acted(t, dids)
-  await world.bank('WORSE')
-  await world.content('WORSE', 'two')
-  world.advance(minute)
-  await world.sight(dids.slice(0, 5).map((did) => ({ did, bytes: 'two', rkey: 'a' })))
-  await world.settle()
-  const { db } = world
-  const scope = { content, as: {} }
-  const counts = async (page: number) => {
-    const { kinds, keptBy } = await previewReversal(db, { scope, nowMs: world.clock(), page })
-    return { kinds, keptBy }
-  }
-  assert.deepEqual(await counts(1), await counts(500))
-  const { reversal, preview } = await reverse(world, { content }, { batch: 7 })
-  const records = preview.kinds['takedown-record']
-  assert.deepEqual([records?.reverse, records?.['other-cause']], [7, 5])
-  const told = await reversalCounts(db, reversal)
-  assert.deepEqual(
-    told.map((row) => [row.kind, row.state, row.actions]),
-    [
-      ['takedown-blob', 'under-way', 12],
-      ['takedown-record', 'other-cause', 5],
-      ['takedown-record', 'under-way', 7],
-    ],
-  )
 })

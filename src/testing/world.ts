@@ -8,7 +8,6 @@
 //   await world.settle()
 import { createHash } from 'node:crypto'
 import { sendAction } from '../actions/send.ts'
-import { NotNowError } from '../actions/refusal.ts'
 import { createBankBook } from '../banks/bank-book.ts'
 import { addContent, bankNamed, createBank, setBank } from '../banks/bank-store.ts'
 import type { NewSignal } from '../banks/bank-store.ts'
@@ -19,18 +18,10 @@ import type { BankClass, BankPolicy, Mode } from '../domain/bank.ts'
 import { emptyBatch } from '../domain/batch.ts'
 import type { SourceBatch } from '../domain/batch.ts'
 import type { SourceKind } from '../domain/blob.ts'
-import { blobCidOf, blobDigest, recordCidOf } from '../domain/cid.ts'
+import { recordCidOf } from '../domain/cid.ts'
 import { noOtherTypes } from '../domain/other-type.ts'
 import type { OtherTypes } from '../domain/other-type.ts'
-import type {
-  BlobFetcher,
-  FetchOutcome,
-  Hasher,
-  HostLookup,
-  RemoteSubject,
-  SubjectStatus,
-  TakedownPort,
-} from '../domain/ports.ts'
+import type { Hasher } from '../domain/ports.ts'
 import { readEntries, readHead, readPrivate } from '../ledger/read-ledger.ts'
 import { createDataKey } from '../ledger/seal.ts'
 import { createSequencer } from '../ledger/sequencer.ts'
@@ -53,10 +44,11 @@ import { createTakeIn } from '../steps/take-in.ts'
 import { principalId } from '../steps/withdraw.ts'
 import { silentLog, testDatabase } from './database.ts'
 import type { TestDatabase } from './database.ts'
+import { cidOfBytes, digestOfBytes, memoryHosts, memoryPds, worldPds } from './memory-hosts.ts'
 
 export { didOf } from './did-of.ts'
+export { cidOfBytes, digestOfBytes, worldPds } from './memory-hosts.ts'
 
-export const worldPds = 'https://pds.test'
 export const alice = 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa'
 export const bob = 'did:plc:bbbbbbbbbbbbbbbbbbbbbbbb'
 export const carol = 'did:plc:cccccccccccccccccccccccc'
@@ -65,14 +57,6 @@ const startMs = Date.parse('2026-11-21T12:00:00.000Z')
 const roundsMax = 2_000
 
 export type World = Awaited<ReturnType<typeof createWorld>>
-
-export function digestOfBytes(bytes: string): string {
-  return createHash('sha256').update(bytes).digest('hex')
-}
-
-export function cidOfBytes(bytes: string): string {
-  return blobCidOf(digestOfBytes(bytes))
-}
 
 /**
  * A test's picture is a text; its PDQ hash is a digest of the part before a `~`: what follows is a recompression. `dim` says
@@ -364,91 +348,4 @@ export const textHasher: Hasher = {
     })
     return { media: 'image', format: 'jpeg', signals }
   },
-}
-
-/** Hosts that keep texts by their CID. */
-function memoryHosts(clock: () => number) {
-  const kept = new Map<string, Map<string, string>>()
-  const homes = new Map<string, HostLookup>()
-  const answers = new Map<string, FetchOutcome>()
-  const fetched: string[] = []
-  const lookup = (did: string): HostLookup => homes.get(did) ?? { kind: 'found', pds: worldPds }
-  const fetcher: BlobFetcher = {
-    async fetch({ did, blobCid }) {
-      const home = lookup(did)
-      const host = home.kind === 'found' ? home.pds : ''
-      fetched.push(`${host} ${blobCid}`)
-      const text = kept.get(host)?.get(blobCid)
-      const given = answers.get(host)
-      if (given !== undefined) return given
-      return text === undefined
-        ? { kind: 'unavailable', host, reason: 'not-found' }
-        : { kind: 'bytes', host, bytes: Buffer.from(text) }
-    },
-    async fetchUrl({ url }) {
-      fetched.push(url)
-      const text = kept.get(url)?.values().next().value
-      return text === undefined
-        ? { kind: 'deferred', host: url, reason: 'not-found', untilMs: clock() }
-        : { kind: 'bytes', host: url, bytes: Buffer.from(text) }
-    },
-  }
-  return {
-    fetcher,
-    resolver: {
-      pdsOf: async (did: string) => lookup(did),
-      signingKeyOf: async () => undefined,
-      handleOf: async () => undefined,
-      forget: () => undefined,
-    },
-    /** What was asked for, in order: host and CID, or the address. */
-    fetched,
-    keep(host: string, bytes: string) {
-      const shelf = kept.get(host) ?? new Map<string, string>()
-      kept.set(host, shelf.set(cidOfBytes(bytes), bytes))
-    },
-    /** The host answers this to everything; undefined: as usual again. */
-    answer(host: string, outcome: FetchOutcome | undefined) {
-      if (outcome === undefined) answers.delete(host)
-      else answers.set(host, outcome)
-    },
-    home(did: string, where: HostLookup) {
-      homes.set(did, where)
-    },
-  }
-}
-
-/** The administered host: what stands, and every call that set something. */
-function memoryPds() {
-  const standing = new Map<string, { applied: boolean; ref: string }>()
-  const sets: { key: string; applied: boolean; ref: string }[] = []
-  let isDown = false
-  const keyOf = (subject: RemoteSubject) =>
-    subject.kind === 'blob'
-      ? `${subject.did} ${blobDigest(subject.blobCid)}`
-      : `${subject.did} ${subject.collection}/${subject.rkey}`
-  const port: TakedownPort = {
-    async status(subject): Promise<SubjectStatus> {
-      if (isDown) throw new NotNowError('network', 'the host cannot be reached')
-      return { kind: 'known', applied: false, ...standing.get(keyOf(subject)) }
-    },
-    async set(subject, takedown) {
-      if (isDown) throw new NotNowError('network', 'the host cannot be reached')
-      standing.set(keyOf(subject), takedown)
-      sets.push({ key: keyOf(subject), ...takedown })
-    },
-  }
-  return {
-    port,
-    sets,
-    down(on: boolean) {
-      isDown = on
-    },
-    /** Somebody else takes the same thing down. */
-    overwrite(key: string, ref: string) {
-      standing.set(key, { applied: true, ref })
-    },
-    /** The subjects that are taken down now. */
-    takenDown: () => [...standing].filter(([, { applied }]) => applied).map(([key]) => key),
-  }
 }
