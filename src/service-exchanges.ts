@@ -16,6 +16,6 @@ export async function openExchangeApis(
   if (manifests.length === 0) return new Map()
   const parts = await openParts()
   return new Map(
-    manifests.map((manifest) => [manifest.name, (config) => pluginClient(manifest, config, parts)]),
+    manifests.map((manifest) => [manifest.name, (setup) => pluginClient(manifest, setup, parts)]),
   )
 }

@@ -191,6 +191,7 @@ async function exchangeLoop(context: Context): Promise<void> {
   const { parts } = context
   const options = {
     ...parts,
+    dataKey: parts.identity.dataKey,
     everyMs: parts.config.exchangeMinutes * roleLimits.minuteMs,
     onChanged: () => parts.bells.ledger.ring(),
   }

@@ -171,5 +171,11 @@ export type ExchangeClient = AsyncDisposable & {
   fetch(checkpoint: unknown, signal: AbortSignal): Promise<ExchangeFetch>
 }
 
-/** A client for each api that is known here. `config`: of the exchange, as it was set up. */
-export type ExchangeApis = ReadonlyMap<string, (config: Record<string, unknown>) => ExchangeClient>
+/** `config`: of the exchange, as it was set up. `credentials`: of its api, as they were set over HMA's interface or imported. */
+export type ExchangeSetup = {
+  config: Record<string, unknown>
+  credentials?: Record<string, unknown>
+}
+
+/** A client for each api that is known here. */
+export type ExchangeApis = ReadonlyMap<string, (setup: ExchangeSetup) => ExchangeClient>

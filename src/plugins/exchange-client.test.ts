@@ -29,7 +29,7 @@ await chmod(dir, 0o755)
 
 function open(manifest: ExchangeManifest, config: Record<string, unknown>) {
   const spawn: Sandbox['spawnProgram'] = (argv, limits) => sandbox.spawnProgram(argv, limits)
-  return pluginClient(manifest, config, { spawn, clock: Date.now })
+  return pluginClient(manifest, { config }, { spawn, clock: Date.now })
 }
 
 const md5 = (n: number) => `0cc175b9c0f1b6a831c399e26977${String(n).padStart(4, '0')}`

@@ -1,6 +1,6 @@
 // An exchange of others: what changed at a programme since a checkpoint.
 import { z } from 'zod'
-import type { ExchangeClient, ExchangeUpdate } from '../domain/ports.ts'
+import type { ExchangeClient, ExchangeSetup, ExchangeUpdate } from '../domain/ports.ts'
 import type { ExchangeManifest } from './manifest.ts'
 import { createPluginHost } from './plugin-host.ts'
 import type { PluginHost, PluginParts } from './plugin-host.ts'
@@ -63,8 +63,14 @@ export type ExchangePlugin = AsyncDisposable & {
   host: Pick<PluginHost, 'lastWords' | 'starts'>
 }
 
-export function openExchangePlugin(manifest: ExchangeManifest, parts: PluginParts): ExchangePlugin {
-  const host = createPluginHost(manifest, parts)
+export function openExchangePlugin(
+  manifest: ExchangeManifest,
+  parts: PluginParts,
+  setup?: ExchangeSetup,
+): ExchangePlugin {
+  const config = { ...manifest.config, ...setup?.config }
+  const credentials = setup?.credentials
+  const host = createPluginHost(manifest, parts, { config, ...(credentials && { credentials }) })
   return {
     manifest,
     host,
@@ -88,11 +94,10 @@ export function openExchangePlugin(manifest: ExchangeManifest, parts: PluginPart
  */
 export function pluginClient(
   manifest: ExchangeManifest,
-  config: Record<string, unknown>,
+  setup: ExchangeSetup,
   parts: PluginParts,
 ): ExchangeClient {
-  const merged = { ...manifest.config, ...config } as ExchangeManifest['config']
-  const plugin = openExchangePlugin({ ...manifest, config: merged }, parts)
+  const plugin = openExchangePlugin(manifest, parts, setup)
   return {
     async fetch(checkpoint, signal) {
       const stopped = Promise.withResolvers<void>()

@@ -47,7 +47,12 @@ export const hostLimits = {
   restMs: { first: 250, most: 60_000 },
 } as const
 
-export function createPluginHost(manifest: Manifest, parts: PluginParts): PluginHost {
+/** `introduced`: what an exchange is told with `hello`. */
+export function createPluginHost(
+  manifest: Manifest,
+  parts: PluginParts,
+  introduced: Record<string, unknown> = {},
+): PluginHost {
   const { asksWaitingMax, asksPerProcessMax, restMs } = hostLimits
   let current: PluginProcess | undefined
   let asks = 0
@@ -58,6 +63,12 @@ export function createPluginHost(manifest: Manifest, parts: PluginParts): Plugin
   let closed = false
   let last: Promise<unknown> = Promise.resolve()
 
+  const hello: Ask = {
+    op: 'hello',
+    fields: { protocol: protocolVersion, ...introduced },
+    wallMs: hostLimits.startMsMax,
+    answerBytesMax: hostLimits.helloBytesMax,
+  }
   const start = async (): Promise<PluginProcess | Failed> => {
     if (current?.alive === true && asks < asksPerProcessMax) return current
     await current?.kill()
@@ -66,7 +77,7 @@ export function createPluginHost(manifest: Manifest, parts: PluginParts): Plugin
     starts += 1
     asks = 0
     current = new PluginProcess(parts.spawn(findProgram(manifest.command), limitsOf(manifest)))
-    const reply = await current.ask(helloOf(manifest))
+    const reply = await current.ask(hello)
     if (reply.kind === 'failed') return reply
     const { protocol, name } = reply.line
     if (protocol === protocolVersion && name === manifest.name) return current
@@ -120,18 +131,6 @@ export function createPluginHost(manifest: Manifest, parts: PluginParts): Plugin
 
 function isFailed(answer: unknown): answer is Failed {
   return typeof answer === 'object' && (answer as Partial<Failed>).kind === 'failed'
-}
-
-function helloOf(manifest: Manifest): Ask {
-  return {
-    op: 'hello',
-    fields: {
-      protocol: protocolVersion,
-      ...(manifest.kind === 'exchange' && { config: manifest.config }),
-    },
-    wallMs: hostLimits.startMsMax,
-    answerBytesMax: hostLimits.helloBytesMax,
-  }
 }
 
 function limitsOf({ kind, limits }: Manifest): Parameters<SpawnProgram>[1] {

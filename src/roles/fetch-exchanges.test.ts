@@ -17,6 +17,8 @@ import { syncLimits } from '../exchanges/sync.ts'
 import { parseManifest } from '../plugins/manifest.ts'
 import { openExchangeApis } from '../service-exchanges.ts'
 import { openPluginParts } from '../service-plugins.ts'
+import { setCredentials } from '../api/hma/exchange-store.ts'
+import { createDataKey } from '../ledger/seal.ts'
 import { createLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { createTelemetry } from '../telemetry/events.ts'
@@ -26,6 +28,7 @@ import type { ExchangeInTest } from './exchange-in-test.ts'
 import { claimFetches, fetchExchange, fetchLimits } from './fetch-exchanges.ts'
 
 const minuteMs = 60_000
+const ourKey = createDataKey('5a'.repeat(32))
 const fixture = join(import.meta.dirname, '../exchanges/fixtures/listed-exchange.ts')
 const main = join(import.meta.dirname, '../main.ts')
 
@@ -49,6 +52,7 @@ function roleOf(
   { db, now: clock }: Pick<ExchangeInTest, 'db' | 'now'>,
   exchangeApis: ExchangeApis,
   stop = new AbortController(),
+  dataKey = ourKey,
 ) {
   const lines: string[] = []
   const log = createLog({ level: 'info', destination: { write: (line) => void lines.push(line) } })
@@ -56,7 +60,7 @@ function roleOf(
   const telemetry = createTelemetry({ log, metrics })
   const everyMs = 15 * minuteMs
   const options = {
-    ...{ db, exchangeApis, everyMs, clock, telemetry },
+    ...{ db, exchangeApis, dataKey, everyMs, clock, telemetry },
     others: noOtherTypes,
     onChanged: () => undefined,
   }
@@ -136,6 +140,29 @@ describe('a plug-in of kind exchange', { timeout: 120_000 }, () => {
     world.pass(fetchLimits.retryMs.most)
     assert.equal(await role.run(), 1)
     assert.deepEqual([(await world.here()).failures, await world.items()], [0, { a: shown('a') }])
+  })
+
+  test('is handed the credentials that were set for its api, and no others', async (t) => {
+    const world = await exchangeInTest(t)
+    const { db } = world
+    const listed = await programme(t, { pages: [[put('a')]], token: 'of the programme' })
+    const apis = await listed.apis()
+    const failsWith = async (role: ReturnType<typeof roleOf>) => {
+      world.pass(fetchLimits.retryMs.most)
+      assert.equal(await role.run(), 1)
+      return (await world.here()).fetchReason
+    }
+    const values = { api_token: 'of the programme' }
+    assert.equal(await failsWith(roleOf(world, apis)), 'refused')
+    await setCredentials(db, { api: 'other', values, dataKey: ourKey, ...world.author() })
+    assert.equal(await failsWith(roleOf(world, apis)), 'refused')
+    await setCredentials(db, { api: 'listed', values, dataKey: ourKey, ...world.author() })
+    const strange = roleOf(world, apis, undefined, createDataKey('a5'.repeat(32)))
+    assert.equal(await failsWith(strange), 'credentials')
+    const role = roleOf(world, apis)
+    assert.equal(await failsWith(role), null)
+    assert.deepEqual(await world.items(), { a: shown('a') })
+    assert.ok(!role.lines.join('').includes('of the programme'))
   })
 
   test('is let go when the service stops, and somebody else goes on at once', async (t) => {

@@ -8,12 +8,15 @@
 import { bankOfHistory } from '../banks/bank-store.ts'
 import { readBenignSet } from '../banks/benign.ts'
 import type { BenignSet } from '../banks/benign.ts'
+import { readCredentials } from '../banks/exchange-credentials.ts'
 import { takePage } from '../banks/exchange-page.ts'
 import type { Database } from '../db/client.ts'
 import type { OtherTypes } from '../domain/other-type.ts'
-import type { ExchangeApis } from '../domain/ports.ts'
+import { FatalError } from '../domain/errors.ts'
+import type { ExchangeApis, ExchangeSetup } from '../domain/ports.ts'
 import { syncExchange } from '../exchanges/sync.ts'
 import type { SyncEnd } from '../exchanges/sync.ts'
+import type { DataKey } from '../ledger/seal.ts'
 import { applyPage, claimExchanges, endExchange } from '../steps/exchange.ts'
 import type { ClaimedExchange } from '../steps/exchange.ts'
 import { principalId } from '../steps/withdraw.ts'
@@ -24,6 +27,7 @@ export const fetchLimits = { retryMs: { first: 60_000, most: 3600_000 } } as con
 export type FetchOptions = {
   db: Database
   exchangeApis: ExchangeApis
+  dataKey: Pick<DataKey, 'open'>
   /** Signal types of plug-ins. */
   others: OtherTypes
   /** From the end of one fetch to the next. */
@@ -82,7 +86,14 @@ async function fetchPages(
   // Most fetches bring nothing, and a bank of harmless pictures may be large.
   let benign: Promise<BenignSet> | undefined
   const isNegative = policy.suppresses !== undefined
-  await using client = open(claimed.config)
+  let credentials: ExchangeSetup['credentials']
+  try {
+    credentials = await readCredentials(db, claimed.api, options.dataKey)
+  } catch (error) {
+    if (!(error instanceof FatalError)) throw error
+    return { kind: 'failed', reason: 'credentials' }
+  }
+  await using client = open({ config: claimed.config, ...(credentials && { credentials }) })
   return await syncExchange({
     client,
     checkpoint: claimed.checkpoint ?? undefined,
