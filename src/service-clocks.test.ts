@@ -109,7 +109,7 @@ for (const byMs of [wrongMs, -wrongMs]) {
     `a service whose clock is ${name === 'ahead' ? 'ahead of' : 'behind'} the database's by more than a lease`,
     { timeout: 90_000 },
     () => {
-      test('takes no lease and loses none, counts no crash, and signs entries with the time of the database', async () => {
+      test('takes no lease and loses none, counts no crash, and stamps entries with the time of the database', async () => {
         const database = await testDatabase({ after: (clean) => after(clean) })
         const { owner } = database
         await ensureRoom(owner, Date.now())
