@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url'
 import type { Config } from './config.ts'
 import { parseAddress } from './db/address.ts'
 import type { DatabaseAddress } from './db/address.ts'
+import { openDatabaseClock } from './db/clock.ts'
+import type { DatabaseClock } from './db/clock.ts'
 import { ask, connect } from './db/client.ts'
 import type { Database, Log } from './db/client.ts'
 import { startEmbedded } from './db/embedded.ts'
@@ -20,6 +22,8 @@ export type OpenDatabase = AsyncDisposable & {
   owner: Database
   appAddress: DatabaseAddress
   ownerAddress: DatabaseAddress
+  /** The one clock of whoever works here. Measured, unless it was opened without migrating. */
+  clock: DatabaseClock
   /** For people: where the data is. */
   place: string
   isEmbedded: boolean
@@ -51,16 +55,19 @@ export async function openDatabase(
   stack.defer(() => owner.end({ timeout: 2 }))
   const app = connect(where.appAddress, { ...settings, max: options.connectionsMax })
   stack.defer(() => app.end({ timeout: 2 }))
+  // By the owner: `migrate` works before the application may do anything.
+  const clock = openDatabaseClock(owner)
   if (options.migrate !== false) {
     const applied = await migrate({
       address: where.ownerAddress,
       folder: migrationsFolder,
       log,
     })
+    await clock.measure()
     // A command finds all of this done by the service or by the command before it.
     if (applied.length > 0 || options.upkeep === true) {
       if (where.appRole !== undefined) await grantApplication(owner, where.appRole)
-      await ensureRoom(owner, Date.now())
+      await ensureRoom(owner, clock.now())
     }
   }
   const kept = stack.move()
@@ -68,6 +75,7 @@ export async function openDatabase(
     app,
     owner,
     appAddress: where.appAddress,
+    clock,
     ownerAddress: where.ownerAddress,
     place: where.place,
     isEmbedded: where.lost !== undefined,

@@ -10,7 +10,6 @@ import { claimUrls, resolveUrl } from './roles/announced-url.ts'
 import { claimFetches, fetchExchange } from './roles/fetch-exchanges.ts'
 import { followFirehose } from './roles/follow.ts'
 import {
-  clockOff,
   enableAgain,
   houseLimits,
   noteContentHours,
@@ -19,6 +18,7 @@ import {
   trimBlobs,
   workRemovals,
 } from './roles/keep-house.ts'
+import { keepTime } from './roles/keep-time.ts'
 import { measure } from './roles/measure.ts'
 import { claimRematch, runRematch } from './roles/rematch.ts'
 import { claimScanWork, scan } from './roles/scan.ts'
@@ -72,6 +72,7 @@ export function startRoles(
     exchangeLoop(context),
     follow(context),
     keepHouse(context),
+    keepTime({ ...parts, clock: parts.database.clock }, stopping.signal),
     watchDisk(context),
   ]
   const ledger = leadTheLedger({ ...context, stop: ledgerStopping.signal })
@@ -218,6 +219,7 @@ async function keepHouse({ parts, stop }: Context): Promise<void> {
   let hour = 0
   while (!stop.aborted) {
     const nowMs = clock()
+    const isSure = isTimeSure(parts, nowMs)
     await workRemovals(db, nowMs).catch(tell)
     // Nobody may follow them: then this is all that keeps what waits for its number short.
     await numberChanges(db, nowMs).catch(tell)
@@ -229,9 +231,9 @@ async function keepHouse({ parts, stop }: Context): Promise<void> {
       await noteCounts(db, nowMs).catch(tell)
       await noteContentHours(db, nowMs).catch(tell)
     }
-    if ((await isTimeSure(parts).catch(tell)) === true) {
+    if (isSure) {
       await enableAgain(db, nowMs).catch(tell)
-      await keepEvidenceClocks(parts, stop).catch(tell)
+      await keepEvidenceClocks(parts, nowMs, stop).catch(tell)
       await dropChanges(db, nowMs).catch(tell)
       await dropRequests(db, nowMs).catch(tell)
       if (isHour) await dropOld(parts, nowMs, tell)
@@ -252,9 +254,13 @@ async function dropOld(
   await trimBlobs(db, config.blobRowsMax).catch(tell)
 }
 
-/** A machine that woke up in another year must not end what is kept for a month. */
-async function isTimeSure({ db, clock, log }: Parts): Promise<boolean> {
-  const ms = await clockOff(db, clock)
+/**
+ * The time comes from the database, whose machine may have woken up in another year. Where this machine's own clock says
+ * something else, one of the two is wrong, and nobody may end by it what is kept for a month. The embedded Postgres has
+ * no other clock than ours.
+ */
+function isTimeSure({ log }: Parts, nowMs: number): boolean {
+  const ms = Math.abs(Date.now() - nowMs)
   if (ms <= houseLimits.clockOffMs) return true
   log.error(
     'the clocks of this machine and of the database are far apart: nothing ends by its age',
@@ -265,13 +271,13 @@ async function isTimeSure({ db, clock, log }: Parts): Promise<boolean> {
   return false
 }
 
-async function keepEvidenceClocks(parts: Parts, signal: AbortSignal): Promise<void> {
+async function keepEvidenceClocks(parts: Parts, nowMs: number, signal: AbortSignal): Promise<void> {
   const { db, vault, telemetry } = parts
   if (vault === undefined) return
   const { ended } = await sweepEvidence({
     db,
     store: vault.store,
-    nowMs: parts.clock(),
+    nowMs,
     signal,
     onFailed: (error) => telemetry.failed({ kind: 'evidence', error }),
   })

@@ -36,6 +36,7 @@ import type { Log } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 
 export type ServiceOverrides = {
+  /** In place of the database's. */
   clock?: () => number
   random?: () => number
   /** The embedded Postgres does not wait for the disk: for tests and the demo. */
@@ -88,14 +89,15 @@ async function makeParts(
   stack: AsyncDisposableStack,
 ) {
   const { log } = options
-  const clock = options.clock ?? Date.now
-  const metrics = createMetrics({ clock, processMetrics: true })
+  // For what only measures how long ago something was, in this process.
+  const sinceStart = options.clock ?? (() => performance.now())
+  const metrics = createMetrics({ clock: sinceStart, processMetrics: true })
   const telemetry = createTelemetry({ log, metrics })
   const manifests = readManifests(config.plugins, (path) => readFileSync(path, 'utf8'))
   let walls: ReturnType<typeof openPluginParts> | undefined
   const openParts = () =>
     (walls ??= openPluginParts({
-      clock,
+      clock: sinceStart,
       warn: (message) => log.warn(message, { component: 'plugin' }),
     }))
   const { others, plugins } = stack.use(await openPlugins(manifests, openParts))
@@ -108,6 +110,7 @@ async function makeParts(
     }),
   )
   const db = database.app
+  const clock = options.clock ?? database.clock.now
   const identity = await joinDeployment(db, config, clock())
   if (database.isEmbedded)
     await ensureKeySet({

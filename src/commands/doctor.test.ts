@@ -80,6 +80,7 @@ describe('doctor', () => {
       'clock',
       'database-session',
       'database-roles',
+      'database-clock',
       'migrations',
       'partitions',
       'ledger-tail',
@@ -104,6 +105,21 @@ describe('doctor', () => {
     assert.match(out, /\nsafety\n/)
     assert.match(out, /note +mode +mode observe: nothing is done\n +→ /)
     assert.match(out, /\d+ ok, \d+ notes, 0 warnings, 0 failed/)
+  })
+
+  test('tells how far this machine’s clock is from the database’s', async (t) => {
+    for (const [aheadMs, level] of [
+      [-7_500, 'warn'],
+      [7_500, 'warn'],
+      [120_500, 'FAIL'],
+    ] as const) {
+      t.mock.timers.enable({ apis: ['Date'], now: Date.now() + aheadMs })
+      const { json } = await blobwatch(['doctor', '--only', 'database', '--json'])
+      t.mock.timers.reset()
+      const found = (json() as Report).checks.find(({ id }) => id === 'database-clock')
+      assert.deepEqual([found?.level, found?.fix], [level, 'timedatectl set-ntp true'])
+      assert.match(found?.line ?? '', /^this machine's clock is \d+ s away from the database's$/)
+    }
   })
 
   test('a wrong admin password, a dead firehose and another label key fail with their fix', async () => {

@@ -113,7 +113,7 @@ async function examine(io: Io, only: Group | undefined, offline: boolean): Promi
     manifests: () => configuredManifests(io),
     database,
     databaseProblem: problem,
-    nowMs: Date.now(),
+    nowMs: database?.clock.now() ?? Date.now(),
     log,
     signal: io.stop,
   }
@@ -136,6 +136,8 @@ async function open(
     await using stack = new AsyncDisposableStack()
     stack.use(database)
     await database.app`select 1`
+    // The check of the clocks says so when this fails.
+    await database.clock.measure().catch(() => undefined)
     stack.move()
     return { database, problem: nothing }
   } catch (error) {

@@ -50,6 +50,7 @@ async function run(io: Io, options: MigrateOptions): Promise<void> {
       }
       const done = await migrate({ address: database.ownerAddress, folder: migrationsFolder, log })
       if (database.rolesApart) await grantApplication(database.owner, roleOf(database.appAddress))
+      await database.clock.measure()
       await ensureRoom(database.owner, nowMs())
       const files = done.map((migration) => migration.file)
       if (options.json === true) printJson(io, { applied: files, ahead })

@@ -22,6 +22,7 @@ export type CommandSession = {
   db: Database
   /** The id behind decisions and changes; registered at first use. */
   principal: () => Promise<number>
+  /** By the database's clock, as in the service. */
   nowMs: () => number
   log: Log
 }
@@ -40,6 +41,7 @@ export async function withSession<T>(
   })
   await using database = await openDatabase(config, { log, connectionsMax: 4, ...options })
   const db = database.app
+  const nowMs = database.clock.now
   return await work({
     config,
     others: () => otherTypesOf(readManifests(config.plugins, io.readFile)),
@@ -49,9 +51,9 @@ export async function withSession<T>(
       principalId(db, {
         kind: 'person',
         name: config.principal ?? userInfo().username,
-        nowMs: Date.now(),
+        nowMs: nowMs(),
       }),
-    nowMs: Date.now,
+    nowMs,
     log,
   })
 }

@@ -4,7 +4,6 @@ import { dropRefusedLines } from '../banks/import-steps.ts'
 import { sourceKinds } from '../domain/blob.ts'
 import type { Database } from '../db/client.ts'
 import { ask, callStep } from '../db/client.ts'
-import type { Clock } from '../domain/ports.ts'
 import { requestKeepDays } from '../steps/api-matches.ts'
 import { principalId } from '../steps/withdraw.ts'
 
@@ -17,23 +16,12 @@ export const houseLimits = {
   triesKeepDays: 30,
   webhookIdKeepHours: 48,
   negatedLabelKeepDays: 30,
+  /** This machine's clock and the database's are further apart: nothing ends by its age. */
   clockOffMs: 10 * 60_000,
 } as const
 
 const dayMs = 24 * 3600 * 1000
 const hourMs = 3600 * 1000
-
-/**
- * How far this process's clock is from the database's. Beyond `clockOffMs` one of the two is wrong, and nobody may go by it who
- * ends or destroys what is old.
- */
-export async function clockOff(db: Database, clock: Clock): Promise<number> {
-  const [row] = await ask(
-    'ask the database for its time',
-    db<{ ms: number }[]>`select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`,
-  )
-  return Math.abs(clock() - (row?.ms ?? 0))
-}
 
 /** Works off the deletions seen so far; what is under a case or a legal hold stays and is asked again next time. */
 export async function workRemovals(

@@ -115,6 +115,11 @@ export const metricTable = {
     labels: ['kind'],
     help: 'Failures on our side by kind of work.',
   },
+  blobwatch_clock_ahead_seconds: {
+    kind: 'gauge',
+    labels: [],
+    help: "How far this machine's clock is ahead of the database's, which is the one that counts; negative: behind.",
+  },
   blobwatch_sightings_total: {
     kind: 'counter',
     labels: ['source'],

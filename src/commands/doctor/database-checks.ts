@@ -10,6 +10,7 @@ import { count } from '../output.ts'
 import type { Check, DoctorContext, Finding } from './check.ts'
 import { fail, inDatabase, note, ok, warn } from './check.ts'
 import { typedAs } from '../typed-as.ts'
+import { judgeClocks } from './machine-checks.ts'
 
 export const databaseChecks: Check[] = [
   { id: 'database-reachable', group: 'database', run: reachable },
@@ -20,6 +21,7 @@ export const databaseChecks: Check[] = [
     group: 'database',
     run: inDatabase((database) => Promise.resolve(roles(database))),
   },
+  { id: 'database-clock', group: 'database', run: inDatabase(clocksAgree) },
   { id: 'migrations', group: 'database', run: inDatabase(migrations) },
   { id: 'partitions', group: 'database', run: inDatabase(partitions) },
 ]
@@ -84,6 +86,15 @@ function roles(database: OpenDatabase): Finding {
         'one role owns the schema and runs the application',
         'set BLOBWATCH_DATABASE_OWNER_URL to the owner and DATABASE_URL to another role',
       )
+}
+
+/** Work goes by the database's clock; far from it this machine drops nothing by its age, and its requests may be refused. */
+async function clocksAgree({ clock, isEmbedded }: OpenDatabase): Promise<Finding> {
+  if (isEmbedded) return ok("the embedded database has this machine's clock")
+  await clock.measure()
+  const offMs = Math.abs(clock.aheadMs())
+  const seconds = Math.round(offMs / 1000)
+  return judgeClocks(offMs, `this machine's clock is ${seconds} s away from the database's`)
 }
 
 async function migrations(database: OpenDatabase): Promise<Finding> {

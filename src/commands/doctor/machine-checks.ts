@@ -11,8 +11,8 @@ import { fail, note, ok, skip, unchecked, warn } from './check.ts'
 import { ask } from './ask-host.ts'
 
 const nodeMajor = 24
-const clockWarnMs = 5_000
-const clockFailMs = 60_000
+/** Between two clocks. */
+const clockLimits = { warnMs: 5_000, failMs: 60_000 } as const
 
 export const machineChecks: Check[] = [
   { id: 'node-version', group: 'machine', run: () => Promise.resolve(nodeVersion()) },
@@ -101,10 +101,16 @@ async function clockRight({ config, signal }: DoctorContext): Promise<Finding> {
     // The header has whole seconds: half a second is its own error.
     const offMs = Math.abs(Date.now() - date - 500)
     const line = `the clock is ${Math.round(offMs / 1000)} s away from that of ${new URL(url).host}`
-    if (offMs > clockFailMs) return fail(line, 'timedatectl set-ntp true')
-    return offMs > clockWarnMs ? warn(line, 'timedatectl set-ntp true') : ok(line)
+    return judgeClocks(offMs, line)
   }
   return unchecked('no host told its time')
+}
+
+/** `line` says how far they are apart. */
+export function judgeClocks(offMs: number, line: string): Finding {
+  const fix = 'timedatectl set-ntp true'
+  if (offMs > clockLimits.failMs) return fail(line, fix)
+  return offMs > clockLimits.warnMs ? warn(line, fix) : ok(line)
 }
 
 async function secretFiles({ config, env }: DoctorContext): Promise<Finding> {
