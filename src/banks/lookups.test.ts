@@ -39,6 +39,19 @@ test('a list is compared by its keys in a bank and in a table that the planner b
   assert.ok(read < lines * 30, `${read} rows for ${lines} lines`)
 })
 
+test('a page of a list is compared and counted by itself, also when the planner knows how long the list is', async () => {
+  await createBank(db, { name: 'PAGED', mode: 'observe', class: 'restricted', principal, nowMs })
+  await importList('PAGED', 'list', upTo(lines))
+  const { id } = await stage('PAGED', 'list', upTo(lines))
+  await db`analyze bank_import_line, bank_content, bank_signal`
+  const before = await rowsRead(['bank_content', 'bank_import_line', 'bank_signal'])
+  const { calls, counts } = await compare(id, 10)
+  assert.deepEqual([counts.adds, counts.unchanged, counts.deletes], [0, lines, 0])
+  assert.ok(calls > lines / 10)
+  const read = (await rowsRead(['bank_content', 'bank_import_line', 'bank_signal'])) - before
+  assert.ok(read < lines * 30, `${read} rows for ${lines} lines`)
+})
+
 test('what a list no longer has is found page by page, each of them looked at once', async () => {
   await createBank(db, { name: 'SHRUNK', mode: 'observe', class: 'restricted', principal, nowMs })
   await importList('SHRUNK', 'list', upTo(lines))
@@ -95,6 +108,11 @@ async function rowsRead(tables: string[]): Promise<number> {
 }
 
 async function stageAndCompare(bank: string, source: string, ids: number[], limit?: number) {
+  const { id } = await stage(bank, source, ids)
+  return { id, ...(await compare(id, limit)) }
+}
+
+async function stage(bank: string, source: string, ids: number[]) {
   const { import: id } = await openImport(db, { bank, source, replaces: true, principal, nowMs })
   await stageLines(db, {
     import: id,
@@ -107,14 +125,18 @@ async function stageAndCompare(bank: string, source: string, ids: number[], limi
     })),
   })
   await endStaging(db, { import: id, digest: digestOf(source) })
-  for (;;) {
+  return { id }
+}
+
+async function compare(id: number, limit?: number) {
+  for (let calls = 1; ; calls++) {
     const { compared } =
       limit === undefined
         ? await compareLines(db, id)
         : ((
             await callStep<{ compared: boolean }[]>(db, 'compare_import_v1', { import: id, limit })
           )[0] ?? { compared: true })
-    if (compared) return { id, counts: await importCounts(db, id) }
+    if (compared) return { calls, counts: await importCounts(db, id) }
   }
 }
 
