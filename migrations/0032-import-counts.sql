@@ -2,6 +2,8 @@
 
 -- The bank's contents that this list brought in before.
 alter table bank_import add column had integer not null default 0;
+-- Of a refused one the lines up to this number are dropped; 2147483647: all.
+alter table bank_import add column dropped_through integer not null default 0;
 
 -- What was compared before has not counted them: it is compared once more.
 delete from bank_import_line l using bank_import i where i.id = l.import and i.state = 'staged' and l.op = 'delete';
@@ -130,22 +132,27 @@ begin
     from bank_import i left join proposal r on r.id = i.proposal where i.id = v_import.id;
 end $$;
 
--- As in 0015, one import at a time by its own lines: others may have millions before them.
+-- As in 0015, from where the last call came to: what is deleted stays in the index for as long as anybody may look at it.
+-- Without a join: one with what is to go has the plan of an empty table, and reads all for each.
 create or replace function drop_import_lines_v1(p jsonb) returns table (dropped integer)
-  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+  language plpgsql security definer set search_path = blobwatch, pg_temp set enable_seqscan = off as $$
 declare
-  v_import integer;
+  v_import bank_import;
   v_limit integer := (p->>'limit')::integer;
+  v_to integer;
   v_count integer;
 begin
   dropped := 0;
-  for v_import in select i.id from bank_import i where i.state = 'refused' order by i.id loop
-    delete from bank_import_line d using (
-      select l.line from bank_import_line l where l.import = v_import order by l.line limit v_limit - dropped
-      for update skip locked
-    ) x
-    where d.import = v_import and d.line = x.line;
+  for v_import in
+    select * from bank_import i where i.state = 'refused' and i.dropped_through < 2147483647 order by i.id for update skip locked
+  loop
+    select max(n.line) into v_to from (
+      select l.line from bank_import_line l
+      where l.import = v_import.id and l.line > v_import.dropped_through order by l.line limit v_limit - dropped
+    ) n;
+    delete from bank_import_line l where l.import = v_import.id and l.line > v_import.dropped_through and l.line <= v_to;
     get diagnostics v_count = row_count;
+    update bank_import i set dropped_through = coalesce(v_to, 2147483647) where i.id = v_import.id;
     dropped := dropped + v_count;
     exit when dropped >= v_limit;
   end loop;

@@ -71,6 +71,22 @@ test('what a list no longer has is found page by page, each of them looked at on
   assert.ok(read < lines * 10, `${read} rows for a bank of ${lines}`)
 })
 
+test('the lines of a dropped list go page by page, each of them read once', async () => {
+  await createBank(db, { name: 'DROPPED', mode: 'observe', class: 'restricted', principal, nowMs })
+  const { id } = await stage('DROPPED', 'list', upTo(lines))
+  await db`update bank_import set state = 'refused' where id = ${id}`
+  const before = await rowsRead(['bank_import_line'])
+  let calls = 0
+  for (let dropped = 50; dropped === 50; calls++) {
+    const [row] = await callStep<{ dropped: number }[]>(db, 'drop_import_lines_v1', { limit: 50 })
+    dropped = row?.dropped ?? 0
+  }
+  assert.ok(calls > lines / 50)
+  assert.equal((await db`select from bank_import_line where import = ${id}`).length, 0)
+  const read = (await rowsRead(['bank_import_line'])) - before
+  assert.ok(read < lines * 10, `${read} rows for ${lines} lines`)
+})
+
 test('a job is found by its whole key, however many the planner believes in', async () => {
   await db.unsafe(`
     insert into job (kind, key, next_at, reason, created_at)
