@@ -12,6 +12,7 @@ import {
   contentIdMax,
   countOurs,
   endHmaImport,
+  hmaNumbersAtOnce,
   hmaBanksRemovedHere,
   hmaImportTotals,
   hmaRoom,
@@ -123,8 +124,9 @@ async function refuseOther({ db, moved }: HmaImportOptions, { identity }: HmaFac
 
 async function refuseTaken({ db, hma }: HmaImportOptions, counts: HmaCounts): Promise<void> {
   const limit = hmaRowLimits.pageContents
-  for (let after = 0; ;) {
-    const page = await numbersTaken(db, { after, last: counts.lastContent, limit })
+  for (let after = 0; after < counts.lastContent;) {
+    const last = Math.min(counts.lastContent, after + hmaNumbersAtOnce)
+    const page = await numbersTaken(db, { after, last, limit })
     const [twice] = await askHma(
       'compare the numbers',
       hma<{ count: number; first: number | null }[]>`
@@ -135,8 +137,7 @@ async function refuseTaken({ db, hma }: HmaImportOptions, counts: HmaCounts): Pr
       throw new UsageError(
         `content ${twice.first} is here already and did not come from HMA, and so are others: HMA’s contents keep their numbers, so they come into a database that has none of its own there`,
       )
-    if (page.length < limit) return
-    after = page.at(-1) ?? after
+    after = page.length < limit ? last : (page.at(-1) ?? last)
   }
 }
 
