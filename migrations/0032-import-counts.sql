@@ -158,3 +158,91 @@ begin
   end loop;
   return next;
 end $$;
+
+-- As in 0015, and what was deleted before is not looked through again: while a backup runs it stays in the index.
+-- Brings in the next lines, all or none. p: import, from (position), limit, principal, now. With the last ones the import is
+-- done and one pass over stored signals begins.
+create or replace function apply_import_v1(p jsonb) returns table (state text, "position" integer, adds integer, deletes integer, same integer)
+  language plpgsql security definer set search_path = blobwatch, pg_temp as $$
+declare
+  v_now timestamptz := (p->>'now')::timestamptz;
+  v_principal integer := (p->>'principal')::integer;
+  v_import bank_import;
+  v_bank bank;
+  v_generation bigint;
+  v_to integer;
+  v_adds integer := 0;
+  v_deletes integer := 0;
+  v_same integer := 0;
+begin
+  perform pg_advisory_xact_lock(bank_lock_key());
+  select * into v_import from bank_import i where i.id = (p->>'import')::integer for update;
+  if v_import.state <> 'applying' or v_import.position <> (p->>'from')::integer then
+    return query select v_import.state, v_import.position, 0, 0, 0;
+    return;
+  end if;
+  select * into v_bank from bank b where b.id = v_import.bank for update;
+  select max(n.line) into v_to from (
+    select l.line from bank_import_line l
+    where l.import = v_import.id and l.line > v_import.position order by l.line limit (p->>'limit')::integer
+  ) n;
+
+  if v_to is not null then
+    update bank_head h set generation = h.generation + 1 returning h.generation into v_generation;
+    update bank_content c set removed_at = v_now
+    from bank_import_line l
+    where l.import = v_import.id and l.line > v_import.position and l.line <= v_to
+      and (l.op = 'delete' or (l.op = 'add' and l.content is not null)) and c.id = l.content and c.removed_at is null;
+    get diagnostics v_deletes = row_count;
+    update bank_signal s set state = 'removed', removed_generation = v_generation
+    from bank_import_line l
+    where l.import = v_import.id and l.line > v_import.position and l.line <= v_to
+      and (l.op = 'delete' or (l.op = 'add' and l.content is not null)) and s.content = l.content and s.state = 'live';
+
+    -- The numbers are drawn first: the signals find their contents without a join, whatever the planner knows of these tables.
+    with page as materialized (
+      select l.*, nextval(pg_get_serial_sequence('bank_content', 'id'))::integer as id
+      from bank_import_line l
+      where l.import = v_import.id and l.line > v_import.position and l.line <= v_to and l.op = 'add'
+      order by l.line
+    ), added as (
+      insert into bank_content (id, bank, disable_until_ts, held_at, flood_since, flood_told_at, note, metadata, created_at,
+        admission, source, source_key)
+      overriding system value
+      -- With other signals now it stays disabled, or held by a flood, as it was.
+      select g.id, v_bank.id, coalesce(nullif(c.disable_until_ts, 1), g.disable_until_ts), c.held_at, c.flood_since,
+        c.flood_told_at, g.note, g.metadata, v_now, v_import.admission, v_import.source, g.key
+      from page g left join bank_content c on c.id = g.content
+      returning id
+    ), signals as (
+      insert into bank_signal (content, type, value, quality, added_generation)
+      select g.id, s.type, decode(s.value, 'hex'), s.quality, v_generation
+      from page g cross join lateral jsonb_to_recordset(g.signals) as s(type text, value text, quality smallint)
+    )
+    select count(*) into v_adds from added;
+
+    -- What is known already keeps what people did with it; only the list's words about it are brought up to date.
+    update bank_content c set note = coalesce(l.note, c.note), metadata = coalesce(l.metadata, c.metadata)
+    from bank_import_line l
+    where l.import = v_import.id and l.line > v_import.position and l.line <= v_to and l.op = 'same' and c.id = l.content
+      and c.removed_at is null
+      and ((l.note is not null and l.note is distinct from c.note) or (l.metadata is not null and l.metadata is distinct from c.metadata));
+    select count(*) filter (where l.op = 'same') into v_same from bank_import_line l
+    where l.import = v_import.id and l.line > v_import.position and l.line <= v_to;
+
+    insert into bank_change (generation, op, bank, principal, at) values (v_generation, 'import', v_bank.id, v_principal, v_now);
+    perform note_v1('import.batch', actor(v_principal),
+      jsonb_build_object('bank', 'b' || v_bank.id, 'import', v_import.id, 'generation', v_generation, 'through', v_to,
+        'added', v_adds, 'removed', v_deletes, 'unchanged', v_same),
+      jsonb_build_object('name', v_bank.name, 'source', v_import.source),
+      null, null, null, 'bank:' || v_generation, v_now);
+    delete from bank_import_line l where l.import = v_import.id and l.line > v_import.position and l.line <= v_to;
+    update bank_import i set position = v_to where i.id = v_import.id returning * into v_import;
+  end if;
+  -- In their order: for any of them the planner would go through the table, past all that came in before.
+  if (select l.line from bank_import_line l where l.import = v_import.id and l.line > v_import.position order by l.line limit 1) is null then
+    perform end_import(v_import.id, 'done', v_principal, v_now);
+    v_import.state := 'done';
+  end if;
+  return query select v_import.state, v_import.position, v_adds, v_deletes, v_same;
+end $$;

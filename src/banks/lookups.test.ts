@@ -87,6 +87,35 @@ test('the lines of a dropped list go page by page, each of them read once', asyn
   assert.ok(read < lines * 10, `${read} rows for ${lines} lines`)
 })
 
+test('lines that came in are not looked through again, also while a backup keeps them', async () => {
+  await createBank(db, { name: 'APPLIED', mode: 'observe', class: 'restricted', principal, nowMs })
+  const { id } = await stage('APPLIED', 'list', upTo(lines))
+  await compare(id)
+  await db`update bank_import set state = 'applying', position = 0 where id = ${id}`
+  const backup = connect(database.superuserAddress, {
+    max: 1,
+    applicationName: 'test',
+    log: silentLog,
+  })
+  await backup
+    .unsafe('begin isolation level repeatable read; select from bank_import_line')
+    .simple()
+  const before = await rowsRead(['bank_import_line'])
+  for (let from = 0, state = 'applying'; state === 'applying';) {
+    const given = { import: id, from, limit: 50, principal, now: new Date(nowMs) }
+    const [row] = await callStep<{ state: string; position: number }[]>(
+      db,
+      'apply_import_v1',
+      given,
+    )
+    state = row?.state ?? ''
+    from = row?.position ?? 0
+  }
+  const read = (await rowsRead(['bank_import_line'])) - before
+  await backup.end({ timeout: 1 })
+  assert.ok(read < lines * 15, `${read} rows for ${lines} lines`)
+})
+
 test('a job is found by its whole key, however many the planner believes in', async () => {
   await db.unsafe(`
     insert into job (kind, key, next_at, reason, created_at)
