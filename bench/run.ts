@@ -16,6 +16,7 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   evasion: () => import('./evasion.ts'),
   'lookup-file': () => import('./lookup-file.ts'),
   'import-hma': () => import('./import-hma.ts'),
+  'import-list': () => import('./import-list.ts'),
   'index-build': () => import('./index-build.ts'),
   'index-soak': () => import('./index-soak.ts'),
   ingest: () => import('./ingest.ts'),

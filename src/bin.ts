@@ -3,12 +3,15 @@
 // nothing that Node 20 lacks and imports nothing of ours before the right Node runs.
 //
 // The host's own Node runs it where it is of the pinned version (24); otherwise the Node that npm installed beside the
-// package does, as a child that has our terminal, gets our signals, and whose end is ours.
+// package does, as a child that has our terminal, gets our signals, and whose end is ours. A kill -9 is a signal that cannot
+// be handed on: the child sees the channel between us close, and ends as on SIGTERM.
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { findNode, pinnedMajor } from './packaging/find-node.ts'
 
 const usageExitCode = 2
+/** Tells the child apart from one whose channel belongs to somebody else, as a process manager's does. */
+const startedByUs = 'blobwatch-bin'
 const found = findNode({
   version: process.versions.node,
   platform: process.platform,
@@ -16,6 +19,7 @@ const found = findNode({
 })
 
 if (found.kind === 'this') {
+  endWithParent()
   await import('./main.ts')
 } else if (found.kind === 'installed') {
   runWith(found.path)
@@ -30,7 +34,11 @@ if (found.kind === 'this') {
 function runWith(path: string): void {
   // As it was called: a link in node_modules/.bin is followed by Node itself.
   const [script, ...words] = process.argv.slice(1)
-  const child = spawn(path, [...process.execArgv, script!, ...words], { stdio: 'inherit' })
+  const child = spawn(path, [...process.execArgv, script!, ...words], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  })
+  // It may be over already.
+  child.send(startedByUs, () => undefined)
   // Ctrl-C reaches the child by itself, which shares our terminal: there we only have to outlive it. A SIGTERM is for us
   // alone, and so is a SIGINT without a terminal.
   const pass = (signal: NodeJS.Signals) => {
@@ -45,4 +53,13 @@ function runWith(path: string): void {
   child.once('exit', (code, signal) => {
     process.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
   })
+}
+
+function endWithParent(): void {
+  process.once('message', (message) => {
+    if (message === startedByUs)
+      process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+    process.channel?.unref()
+  })
+  process.channel?.unref()
 }

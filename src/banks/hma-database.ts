@@ -110,7 +110,10 @@ export function openHma(
   )
 }
 
-/** Runs one statement of HMA's database; `what` completes "could not …". */
+/** Where these come after the first answer HMA is away, and comes back. */
+const away = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ENOENT', 'ECONNREFUSED', 'CONNECT_TIMEOUT'])
+
+/** Runs one statement of HMA's database, not the first; `what` completes "could not …". */
 export async function askHma<T>(what: string, statement: PromiseLike<T>): Promise<T> {
   try {
     return await statement
@@ -134,16 +137,18 @@ const sentences: Record<string, string> = {
     'what answers takes no session settings: a pooler? Give the address of HMA’s Postgres itself',
 }
 
-/** `then`: what a person may rely on when it was not their fault. */
+/** `then`: what a person may rely on when it was not their fault. `isFirst`: nothing answered yet, so the address may be wrong. */
 export function hmaError(
   what: string,
   error: unknown,
-  then = 'the same command goes on where it was',
+  { then = 'the same command goes on where it was', isFirst = false } = {},
 ): Error {
   const code = sqlState(error)
   const sentence = code === undefined ? undefined : sentences[code]
-  if (sentence !== undefined) return new UsageError(`could not ${what}: ${sentence}`)
   const sorted = databaseError(`could not ${what} of HMA`, error)
+  if (sentence !== undefined && away.has(code ?? '') && !isFirst)
+    return new RetryableError(`could not ${what}: ${sentence}; ${then}`, { cause: sorted })
+  if (sentence !== undefined) return new UsageError(`could not ${what}: ${sentence}`)
   if (!(sorted instanceof RetryableError)) return sorted
   return new RetryableError(`${sorted.message}; ${then}`, { cause: sorted })
 }
@@ -196,9 +201,7 @@ function isOfKind(kind: Kind, expected: Kind | undefined): boolean {
 }
 
 async function readColumns(hma: Database): Promise<Map<string, Map<string, Kind>>> {
-  const rows = await askHma(
-    'look at the tables',
-    hma<{ table: string; column: string; kind: Kind }[]>`
+  const rows = await hma<{ table: string; column: string; kind: Kind }[]>`
       select t.name as table, a.attname as column, case
         when y.typname in ('int2', 'int4', 'int8') then 'whole'
         when y.typname in ('json', 'jsonb') then 'json'
@@ -209,8 +212,9 @@ async function readColumns(hma: Database): Promise<Map<string, Map<string, Kind>
         else 'other' end as kind
       from json_array_elements_text(${JSON.stringify(hmaTables)}::text::json) t(name)
       join pg_attribute a on a.attrelid = to_regclass(quote_ident(t.name)) and a.attnum > 0 and not a.attisdropped
-      join pg_type y on y.oid = a.atttypid`,
-  )
+      join pg_type y on y.oid = a.atttypid`.catch((error: unknown) => {
+    throw hmaError('look at the tables', error, { isFirst: true })
+  })
   const found = new Map<string, Map<string, Kind>>()
   for (const { table, column, kind } of rows)
     found.set(table, (found.get(table) ?? new Map<string, Kind>()).set(column, kind))

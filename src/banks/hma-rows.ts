@@ -3,6 +3,7 @@
 //
 // Never read: the pickled bytes of exchange_data. To unpickle is to run whatever is in them.
 import type { Database } from '../db/client.ts'
+import { UsageError } from '../domain/errors.ts'
 import { askHma } from './hma-database.ts'
 import { contentIdMax } from './hma-steps.ts'
 import type { HmaFacts } from './hma-database.ts'
@@ -122,6 +123,14 @@ export async function readHmaSignalTypes(
 export async function readHmaCredentials(
   hma: Database,
 ): Promise<{ api: string; credentials: string }[]> {
+  const [right] = await askHma(
+    'look for the credentials',
+    hma<{ may: boolean }[]>`select has_table_privilege('exchange_api_config', 'SELECT') as may`,
+  )
+  if (right?.may !== true)
+    throw new UsageError(
+      'this role may not read the credentials: grant select on exchange_api_config to it, or leave out --credentials',
+    )
   return askHma(
     'read the credentials',
     hma<{ api: string; credentials: string }[]>`

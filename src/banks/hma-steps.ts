@@ -184,14 +184,26 @@ export async function readOurs(
   )
 }
 
+/** Numbers that one statement goes through: of ten million it would take as long as it may. */
+export const hmaNumbersAtOnce = 1_000_000
+
 /** Those that are not removed. */
 export async function countOurs(db: Database): Promise<number> {
-  const [row] = await ask(
-    'count the contents that came from HMA',
-    db<{ count: number }[]>`
-      select count(*) as count from bank_content where hma_state is not null and removed_at is null`,
+  const [last] = await ask(
+    'find the last content',
+    db<{ id: number }[]>`select coalesce(max(id), 0) as id from bank_content`,
   )
-  return row?.count ?? 0
+  let count = 0
+  for (let from = 0; from < (last?.id ?? 0); from += hmaNumbersAtOnce) {
+    const [row] = await ask(
+      'count the contents that came from HMA',
+      db<{ count: number }[]>`
+        select count(*) as count from bank_content
+        where id > ${from} and id <= ${from + hmaNumbersAtOnce}::bigint and hma_state is not null and removed_at is null`,
+    )
+    count += row?.count ?? 0
+  }
+  return count
 }
 
 /** Numbers that contents of another origin have here, up to `last`: HMA may not have given them as well. */

@@ -10,8 +10,10 @@ import type { NewSignal } from './new-signal.ts'
 export const importLimits = {
   stageLines: 5_000,
   stageChars: 2_000_000,
-  compareLines: 20_000,
+  compareLines: 5_000,
   applyLines: 5_000,
+  /** Of those that are only looked through. */
+  lookLines: 200_000,
 } as const
 
 export type ImportState = 'staging' | 'staged' | 'waiting' | 'applying' | 'done' | 'refused'
@@ -208,6 +210,8 @@ export async function importCounts(db: Database, importId: number): Promise<Impo
   return row
 }
 
+const refusedShown = 5
+
 /** `lineRefused`: false where only one of the item's signals was left out. */
 export type RefusedLines = {
   reason: ListRefusal
@@ -217,27 +221,43 @@ export type RefusedLines = {
   lines: number[]
 }
 
-export async function refusedLines(db: Database, importId: number): Promise<RefusedLines[]> {
-  return ask(
-    'count the refused lines',
-    db<RefusedLines[]>`
-      select refused as reason, op is null as "lineRefused", count(*) as count,
-        (array_agg(line order by line))[1:5] as lines
-      from bank_import_line where import = ${importId} and refused is not null
-      group by refused, op is null order by count(*) desc, refused`,
-  )
+/** Page by page: a list may have ten million. */
+export async function refusedLines(
+  db: Database,
+  { import: importId, staged }: { import: number; staged: number },
+): Promise<RefusedLines[]> {
+  const found = new Map<string, RefusedLines>()
+  for (let after = 0; after < staged; after += importLimits.lookLines) {
+    const page = await ask(
+      'count the refused lines',
+      db<RefusedLines[]>`
+        select refused as reason, op is null as "lineRefused", count(*) as count,
+          (array_agg(line order by line))[1:${refusedShown}] as lines
+        from bank_import_line
+        where import = ${importId} and line > ${after} and line <= ${after + importLimits.lookLines} and refused is not null
+        group by refused, op is null`,
+    )
+    for (const one of page) {
+      const key = `${one.reason} ${one.lineRefused}`
+      const before = found.get(key) ?? { ...one, count: 0, lines: [] }
+      const lines = [...before.lines, ...one.lines].slice(0, refusedShown)
+      found.set(key, { ...before, count: before.count + one.count, lines })
+    }
+  }
+  return [...found.values()].toSorted((a, b) => b.count - a.count || (a.reason < b.reason ? -1 : 1))
 }
 
-/** A part of what would come in, spread over the list: every n-th line. */
+/** A part of what would come in, spread over the list: every n-th line, of those up to and with `through`. */
 export async function addedLines(
   db: Database,
-  input: { import: number; every: number; after: number; limit: number },
+  input: { import: number; every: number; after: number; through: number; limit: number },
 ): Promise<{ line: number; signals: NewSignal[] }[]> {
   return ask(
     'read what an import adds',
     db<{ line: number; signals: NewSignal[] }[]>`
       select line, signals from bank_import_line
-      where import = ${input.import} and op = 'add' and line > ${input.after} and line % ${input.every} = 0
+      where import = ${input.import} and op = 'add' and line > ${input.after} and line <= ${input.through}
+        and line % ${input.every} = 0
       order by line limit ${input.limit}`,
   )
 }

@@ -39,6 +39,19 @@ test('a list is compared by its keys in a bank and in a table that the planner b
   assert.ok(read < lines * 30, `${read} rows for ${lines} lines`)
 })
 
+test('a page of a list is compared and counted by itself, also when the planner knows how long the list is', async () => {
+  await createBank(db, { name: 'PAGED', mode: 'observe', class: 'restricted', principal, nowMs })
+  await importList('PAGED', 'list', upTo(lines))
+  const { id } = await stage('PAGED', 'list', upTo(lines))
+  await db`analyze bank_import_line, bank_content, bank_signal`
+  const before = await rowsRead(['bank_content', 'bank_import_line', 'bank_signal'])
+  const { calls, counts } = await compare(id, 10)
+  assert.deepEqual([counts.adds, counts.unchanged, counts.deletes], [0, lines, 0])
+  assert.ok(calls > lines / 10)
+  const read = (await rowsRead(['bank_content', 'bank_import_line', 'bank_signal'])) - before
+  assert.ok(read < lines * 30, `${read} rows for ${lines} lines`)
+})
+
 test('what a list no longer has is found page by page, each of them looked at once', async () => {
   await createBank(db, { name: 'SHRUNK', mode: 'observe', class: 'restricted', principal, nowMs })
   await importList('SHRUNK', 'list', upTo(lines))
@@ -56,6 +69,51 @@ test('what a list no longer has is found page by page, each of them looked at on
   )
   const read = (await rowsRead(['bank_content'])) - before
   assert.ok(read < lines * 10, `${read} rows for a bank of ${lines}`)
+})
+
+test('the lines of a dropped list go page by page, each of them read once', async () => {
+  await createBank(db, { name: 'DROPPED', mode: 'observe', class: 'restricted', principal, nowMs })
+  const { id } = await stage('DROPPED', 'list', upTo(lines))
+  await db`update bank_import set state = 'refused' where id = ${id}`
+  const before = await rowsRead(['bank_import_line'])
+  let calls = 0
+  for (let dropped = 50; dropped === 50; calls++) {
+    const [row] = await callStep<{ dropped: number }[]>(db, 'drop_import_lines_v1', { limit: 50 })
+    dropped = row?.dropped ?? 0
+  }
+  assert.ok(calls > lines / 50)
+  assert.equal((await db`select from bank_import_line where import = ${id}`).length, 0)
+  const read = (await rowsRead(['bank_import_line'])) - before
+  assert.ok(read < lines * 10, `${read} rows for ${lines} lines`)
+})
+
+test('lines that came in are not looked through again, also while a backup keeps them', async () => {
+  await createBank(db, { name: 'APPLIED', mode: 'observe', class: 'restricted', principal, nowMs })
+  const { id } = await stage('APPLIED', 'list', upTo(lines))
+  await compare(id)
+  await db`update bank_import set state = 'applying', position = 0 where id = ${id}`
+  const backup = connect(database.superuserAddress, {
+    max: 1,
+    applicationName: 'test',
+    log: silentLog,
+  })
+  await backup
+    .unsafe('begin isolation level repeatable read; select from bank_import_line')
+    .simple()
+  const before = await rowsRead(['bank_import_line'])
+  for (let from = 0, state = 'applying'; state === 'applying';) {
+    const given = { import: id, from, limit: 50, principal, now: new Date(nowMs) }
+    const [row] = await callStep<{ state: string; position: number }[]>(
+      db,
+      'apply_import_v1',
+      given,
+    )
+    state = row?.state ?? ''
+    from = row?.position ?? 0
+  }
+  const read = (await rowsRead(['bank_import_line'])) - before
+  await backup.end({ timeout: 1 })
+  assert.ok(read < lines * 15, `${read} rows for ${lines} lines`)
 })
 
 test('a job is found by its whole key, however many the planner believes in', async () => {
@@ -95,6 +153,11 @@ async function rowsRead(tables: string[]): Promise<number> {
 }
 
 async function stageAndCompare(bank: string, source: string, ids: number[], limit?: number) {
+  const { id } = await stage(bank, source, ids)
+  return { id, ...(await compare(id, limit)) }
+}
+
+async function stage(bank: string, source: string, ids: number[]) {
   const { import: id } = await openImport(db, { bank, source, replaces: true, principal, nowMs })
   await stageLines(db, {
     import: id,
@@ -107,14 +170,18 @@ async function stageAndCompare(bank: string, source: string, ids: number[], limi
     })),
   })
   await endStaging(db, { import: id, digest: digestOf(source) })
-  for (;;) {
+  return { id }
+}
+
+async function compare(id: number, limit?: number) {
+  for (let calls = 1; ; calls++) {
     const { compared } =
       limit === undefined
         ? await compareLines(db, id)
         : ((
             await callStep<{ compared: boolean }[]>(db, 'compare_import_v1', { import: id, limit })
           )[0] ?? { compared: true })
-    if (compared) return { id, counts: await importCounts(db, id) }
+    if (compared) return { calls, counts: await importCounts(db, id) }
   }
 }
 

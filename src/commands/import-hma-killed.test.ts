@@ -27,6 +27,35 @@ describe('an import from HMA that is killed', () => {
     })
   }
 
+  test('and whose HMA was emptied since still asks before it removes what came before', async (t) => {
+    const world = await importInTest(t)
+    await many(world.hma, 3_000)
+    await world.import()
+    await world.hma.db`update bank_content set note = 'other' where id = 1`
+    assert.equal(await start(world, 'import-hma:before'), 'SIGKILL')
+    await world.hma.db`delete from bank_content`
+    const { code, err } = await world.import()
+    assert.equal(code, 2, err)
+    assert.match(err, /HMA has 0 contents and 3000 came from it before.*--removals/)
+    const live = () => world.database.owner`select from bank_content where removed_at is null`
+    assert.equal((await live()).length, 3_000)
+    assert.equal((await world.import('--removals')).code, 0)
+    assert.equal((await live()).length, 0)
+  })
+
+  test('says that it is said once more, and then nothing that HMA changed meanwhile is missing', async (t) => {
+    const world = await importInTest(t)
+    await many(world.hma, 12_000)
+    assert.equal(await start(world, 'import-hma:after:1'), 'SIGKILL')
+    await world.hma.db`update bank_content set note = 'changed meanwhile' where id = 5`
+    const { out } = await world.import()
+    assert.match(out, /Done, in more than one call\. .* up to content 10000 .* once more\./)
+    assert.match((await world.import()).out, /Done\. A running service has it/)
+    const [row] = await world.database.owner`select note from bank_content where id = 5`
+    assert.equal(row?.['note'], 'changed meanwhile')
+    assert.match((await world.import()).out, /Done\. Nothing had changed in HMA/)
+  })
+
   test('two at once: the second says so', async (t) => {
     const world = await importInTest(t)
     await fillHma(world.hma.db)

@@ -26,6 +26,19 @@ describe('import hma refuses, and changes nothing', () => {
     await empty(world)
   })
 
+  test('and one that is millions behind the others', async (t) => {
+    const world = await importInTest(t)
+    await fillHma(world.hma.db)
+    await world.hma
+      .db`insert into bank_content (id, bank_id, disable_until_ts) values (3000015, 1, 1)`
+    await world.database.owner`select setval(pg_get_serial_sequence('bank_content', 'id'), 3000014)`
+    await world.run(['bank', 'create', 'OTHER'])
+    await world.run(['bank', 'add', 'OTHER', '--md5', md5Of(5000)])
+    const { code, err } = await world.import()
+    assert.equal(code, 2)
+    assert.match(err, /content 3000015 is here already and did not come from HMA/)
+  })
+
   test('a bank of ours by the same name', async (t) => {
     const world = await importInTest(t)
     await fillHma(world.hma.db)

@@ -8,7 +8,7 @@ import type { Io } from './io.ts'
 import { count, printJson, printTable } from './output.ts'
 
 type Result = Pick<HmaImported, 'banks' | 'left' | 'removedHere'> &
-  Partial<Pick<HmaImported, 'looksBack' | 'resumedAfter'>>
+  Partial<Pick<HmaImported, 'looksBack' | 'resumedAfter' | 'credentials'>>
 
 type Counted = { reason: string; count: number }
 
@@ -34,6 +34,7 @@ export async function printHmaImport(
       ...(!isDryRun && {
         looksBack: result.looksBack,
         resumedAfter: result.resumedAfter ?? null,
+        credentials: result.credentials ?? null,
       }),
     })
     return
@@ -57,8 +58,26 @@ export async function printHmaImport(
   )
   printLeft(io, plan, result)
   if (isDryRun) io.out('Nothing was changed: --dry-run.')
-  else if (result.looksBack === true)
+  else printEnd(io, result)
+}
+
+/** How a person knows that it is over, and what to do next. */
+function printEnd(io: Io, { banks, credentials, looksBack, resumedAfter }: Result): void {
+  const moved = banks.reduce(
+    (sum, { added, changed, removed }) => sum + added + changed + removed,
+    0,
+  )
+  if (credentials !== undefined)
+    io.out(`Credentials of ${count(credentials, 'api')} are here, sealed under the data key.`)
+  if (looksBack === true)
     io.out('A running service compares what it scanned before with the new contents.')
+  if (resumedAfter !== undefined && resumedAfter > 0)
+    io.out(
+      `Done, in more than one call. What HMA changed meanwhile up to content ${resumedAfter} comes with the next import: say it once more.`,
+    )
+  else if (moved > 0)
+    io.out('Done. A running service has it within seconds. Said again, all is unchanged.')
+  else io.out('Done. Nothing had changed in HMA since the last import.')
 }
 
 function printLeft(io: Io, { remarks }: HmaPlan, { left, removedHere }: Result): void {
@@ -82,7 +101,10 @@ async function namedBanks(
 ): Promise<(BankTotal & { name: string })[]> {
   const known = await knownHmaBanks(db)
   const names = new Map(banks.map(({ id, name }) => [known.get(id) ?? -id, name]))
-  return totals
+  const told = new Set(totals.map(({ bank }) => bank))
+  const empty = [...names.keys()].filter((bank) => !told.has(bank))
+  const none = { added: 0, changed: 0, removed: 0, unchanged: 0 }
+  return [...totals, ...empty.map((bank) => ({ bank, ...none }))]
     .map((total) => ({ name: names.get(total.bank) ?? `b${total.bank}`, ...total }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }

@@ -27,6 +27,9 @@ test('a package of plain JavaScript runs where it is installed, without developm
   await t.test('becomes ready with its own Postgres and stops when told', (inner) =>
     becomesReady(inner, installed),
   )
+  await t.test('a killed command leaves no process behind that goes on', (inner) =>
+    leavesNothingBehind(inner, installed),
+  )
   await t.test('library and client are imported by name', () => imports(installed))
   await t.test('its declarations hold for a strict consumer', () => declares(installed))
 })
@@ -121,7 +124,24 @@ async function verifies({ folder, command }: Installed): Promise<void> {
   assert.equal(checked.code, 0, checked.err + checked.out)
 }
 
-async function becomesReady(t: TestContext, { folder, command }: Installed): Promise<void> {
+async function becomesReady(t: TestContext, installed: Installed): Promise<void> {
+  const { child, ended, said } = await startService(t, installed)
+  // Hints are typed as the package is.
+  assert.match(said(), /none yet \(blobwatch bank create NAME\)/)
+  child.kill('SIGTERM')
+  assert.deepEqual(await ended, [0, null], said())
+}
+
+async function leavesNothingBehind(t: TestContext, installed: Installed): Promise<void> {
+  const { child, ended, url } = await startService(t, installed)
+  child.kill('SIGKILL')
+  await ended
+  const answers = async () => (await fetch(`${url}/healthz`).catch(() => undefined)) !== undefined
+  for (let i = 0; i < readyTries && (await answers()); i++) await sleep(200)
+  assert.equal(await answers(), false)
+}
+
+async function startService(t: TestContext, { folder, command }: Installed) {
   const child = spawn(command, ['serve'], {
     cwd: folder,
     env: {
@@ -138,17 +158,14 @@ async function becomesReady(t: TestContext, { folder, command }: Installed): Pro
   for (const pipe of [child.stdout, child.stderr])
     pipe.on('data', (chunk: Buffer) => void (said += chunk.toString()))
   const ended = once(child, 'exit')
+  const url = () => /private +(http:\S+)/.exec(said)?.[1]
   let ready = false
   for (let i = 0; i < readyTries && !ready && child.exitCode === null; i++) {
     await sleep(200)
-    const url = /private +(http:\S+)/.exec(said)?.[1]
-    if (url !== undefined) ready = (await fetch(`${url}/readyz`)).ok
+    if (url() !== undefined) ready = (await fetch(`${url()}/readyz`)).ok
   }
   assert.ok(ready, said)
-  // Hints are typed as the package is.
-  assert.match(said, /none yet \(blobwatch bank create NAME\)/)
-  child.kill('SIGTERM')
-  assert.deepEqual(await ended, [0, null], said)
+  return { child, ended, url: url() ?? '', said: () => said }
 }
 
 const script = `

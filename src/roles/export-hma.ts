@@ -150,7 +150,7 @@ export async function databaseSink({ sql }: Session): Promise<HmaSink> {
         const names = columns.map((name) => `"${name}"`).join(', ')
         await copyIn(sql, `copy "${table}" (${names}) from stdin`, text)
       } catch (error) {
-        throw hmaError(`write ${table}`, error, 'nothing of it is there')
+        throw hmaError(`write ${table}`, error, { then: 'nothing of it is there' })
       }
     },
     async end() {

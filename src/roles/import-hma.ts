@@ -12,6 +12,7 @@ import {
   contentIdMax,
   countOurs,
   endHmaImport,
+  hmaNumbersAtOnce,
   hmaBanksRemovedHere,
   hmaImportTotals,
   hmaRoom,
@@ -123,8 +124,9 @@ async function refuseOther({ db, moved }: HmaImportOptions, { identity }: HmaFac
 
 async function refuseTaken({ db, hma }: HmaImportOptions, counts: HmaCounts): Promise<void> {
   const limit = hmaRowLimits.pageContents
-  for (let after = 0; ;) {
-    const page = await numbersTaken(db, { after, last: counts.lastContent, limit })
+  for (let after = 0; after < counts.lastContent;) {
+    const last = Math.min(counts.lastContent, after + hmaNumbersAtOnce)
+    const page = await numbersTaken(db, { after, last, limit })
     const [twice] = await askHma(
       'compare the numbers',
       hma<{ count: number; first: number | null }[]>`
@@ -135,8 +137,7 @@ async function refuseTaken({ db, hma }: HmaImportOptions, counts: HmaCounts): Pr
       throw new UsageError(
         `content ${twice.first} is here already and did not come from HMA, and so are others: HMA’s contents keep their numbers, so they come into a database that has none of its own there`,
       )
-    if (page.length < limit) return
-    after = page.at(-1) ?? after
+    after = page.length < limit ? last : (page.at(-1) ?? last)
   }
 }
 
@@ -144,8 +145,6 @@ async function refuseTaken({ db, hma }: HmaImportOptions, counts: HmaCounts): Pr
 async function refuseShrunk(options: HmaImportOptions, { contents }: HmaCounts): Promise<void> {
   const ours = await countOurs(options.db)
   if (options.removals || (ours - contents) * 100 <= ours * options.deletesPercent) return
-  const last = await lastHmaImport(options.db)
-  if (last?.endedAt === null) return
   throw new UsageError(
     `HMA has ${contents} contents and ${ours} came from it before: more than ${options.deletesPercent}% would be removed here. Where that is meant, say --removals`,
   )
@@ -215,11 +214,14 @@ export type HmaImported = Awaited<ReturnType<typeof hmaImportTotals>> & {
   resumedAfter: number | undefined
   /** Contents that somebody removed here, and that HMA still has. */
   removedHere: number
+  /** How many were sealed; undefined: they stayed in HMA. */
+  credentials: number | undefined
 }
 
 /** Does what was planned. The counts are of the whole run, however many calls it took. */
 export async function runHmaImport(options: HmaImportOptions, plan: HmaPlan): Promise<HmaImported> {
   const { db, clock, principal } = options
+  const credentials = await sealedCredentials(options)
   const begun = await beginHmaImport(db, {
     database: plan.facts.identity,
     version: plan.facts.version,
@@ -228,7 +230,7 @@ export async function runHmaImport(options: HmaImportOptions, plan: HmaPlan): Pr
     banks: plan.banks,
     exchanges: plan.exchanges,
     signalTypes: plan.signalTypes,
-    credentials: await sealedCredentials(options),
+    credentials,
     principal,
     nowMs: clock(),
   })
@@ -246,7 +248,7 @@ export async function runHmaImport(options: HmaImportOptions, plan: HmaPlan): Pr
         import: begun.import,
         principal,
         nowMs: clock(),
-      })
+      }).catch(goesOn)
       if (!isOurs) throw new RetryableError('another import from HMA runs as well: one is enough')
     }
     options.onProgress(rows.at(-1)?.id ?? plan.counts.lastContent, plan.counts.lastContent)
@@ -256,13 +258,22 @@ export async function runHmaImport(options: HmaImportOptions, plan: HmaPlan): Pr
     lookBack: options.lookBack,
     principal,
     nowMs: clock(),
-  })
+  }).catch(goesOn)
   return {
     ...(await hmaImportTotals(db, begun.import)),
     looksBack,
     resumedAfter: begun.resumed ? begun.through : undefined,
     removedHere: maker.removedHere(),
+    credentials: options.credentials === undefined ? undefined : credentials.length,
   }
+}
+
+/** Our own database was away: a person at night wants to know what to do now. */
+function goesOn(error: unknown): never {
+  if (!(error instanceof RetryableError)) throw error
+  throw new RetryableError(`${error.message}; the same command goes on where it was`, {
+    cause: error,
+  })
 }
 
 /** The same as `runHmaImport` would do, counted and not done. */

@@ -149,7 +149,7 @@ export async function examineImport(options: ImportOptions): Promise<ImportFacts
     if (compared) break
   }
   const counts = await importCounts(db, options.import)
-  const refused = await refusedLines(db, options.import)
+  const refused = await refusedLines(db, { import: options.import, staged: counts.staged })
   const items = await readSample(options, counts)
   const preview = await previewContents({
     db,
@@ -202,7 +202,7 @@ function isSignalRefusal(reason: string): boolean {
 /** All that would come in, or a part of it spread over the list. */
 async function readSample(
   { db, import: id }: ImportOptions,
-  { adds }: ImportCounts,
+  { adds, staged }: ImportCounts,
 ): Promise<{ line: number; signals: NewSignal[] }[]> {
   if (adds === 0) return []
   const [row] = await ask(
@@ -215,11 +215,14 @@ async function readSample(
   const max = Math.max(1_000, Math.min(previewItemsMax, affordable))
   const every = Math.max(1, Math.ceil(adds / max))
   const items: { line: number; signals: NewSignal[] }[] = []
-  for (let after = 0; ; after = items.at(-1)?.line ?? 0) {
-    const page = await addedLines(db, { import: id, every, after, limit: importLimits.applyLines })
+  const limit = importLimits.applyLines
+  for (let after = 0; after < staged;) {
+    const through = after + importLimits.lookLines
+    const page = await addedLines(db, { import: id, every, after, through, limit })
     items.push(...page)
-    if (page.length < importLimits.applyLines) return items
+    after = page.length < limit ? through : (page.at(-1)?.line ?? through)
   }
+  return items
 }
 
 /** Starts the import, or asks a second person. */

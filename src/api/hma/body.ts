@@ -107,7 +107,8 @@ const notJson = Symbol('not JSON')
 async function parse(context: Context, bodies: BodyReader): Promise<unknown> {
   return bodies.read(context, bodyLimits.jsonBytesMax, async (bytes) => {
     try {
-      return JSON.parse(bytes.toString('utf8')) as unknown
+      // As Python reads it, whatever a Windows client puts before it.
+      return JSON.parse(bytes.toString('utf8').replace(/^\uFEFF/, '')) as unknown
     } catch {
       return notJson
     }

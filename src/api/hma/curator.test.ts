@@ -64,6 +64,15 @@ describe("HMA's curator", { timeout: 120_000 }, () => {
     )
   })
 
+  test('reads JSON with a byte order mark', async () => {
+    const { status } = await fetch(`${world.now.hmaUrl}/c/banks`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '\uFEFF{"name":"MARKED"}',
+    })
+    assert.equal(status, 201)
+  })
+
   test('refuses banks with the words that clients know', async () => {
     await ask('POST', '/c/banks', { name: 'TAKEN' })
     await ask('POST', '/c/banks', { name: 'OTHER' })

@@ -115,10 +115,12 @@ describe('on purpose otherwise than HMA:', { timeout: 120_000 }, () => {
       })
     },
     'ratio-range': async () => {
-      assert.equal(
-        (await ask('POST', '/c/banks', { name: 'RATIO', enabled_ratio: 1.5 })).status,
-        400,
-      )
+      for (const enabled_ratio of [1.5, -1, 'nan', '-Infinity', '1e999'])
+        assert.equal(
+          (await ask('POST', '/c/banks', { name: 'RATIO', enabled_ratio })).status,
+          400,
+          `${enabled_ratio}`,
+        )
     },
     'signal-type-put': async () => {
       const put = async (ratio: unknown) =>

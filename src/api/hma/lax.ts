@@ -53,9 +53,12 @@ export function readYesNo(value: unknown): boolean | undefined {
 function readNumber(value: unknown): number | undefined {
   if (typeof value === 'boolean') return Number(value)
   if (typeof value === 'number') return value
-  if (typeof value !== 'string' || !numberShape.test(value.trim())) return undefined
-  const number = Number(value.trim().replaceAll('_', ''))
-  return Number.isFinite(number) ? number : undefined
+  if (typeof value !== 'string') return undefined
+  const text = value.trim()
+  // Numbers to pydantic as well: out of every range, and not unreadable.
+  if (/^[+-]?(inf|infinity)$/i.test(text)) return text.startsWith('-') ? -Infinity : Infinity
+  if (/^[+-]?nan$/i.test(text)) return Number.NaN
+  return numberShape.test(text) ? Number(text.replaceAll('_', '')) : undefined
 }
 
 const numberShape = /^[+-]?(\d[\d_]{0,39}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?$/i
