@@ -15,7 +15,17 @@ import { may, needs } from '../access.ts'
 import type { Access } from '../access.ts'
 import type { ApiApp } from './app.ts'
 import { addCaseVerbs } from './case-verbs.ts'
-import { body, cursor, number, orRefuse, paged, pageLimits, pageQuery, time } from './declare.ts'
+import {
+  body,
+  cursor,
+  limitUpTo,
+  number,
+  orRefuse,
+  paged,
+  pageLimits,
+  pageQuery,
+  time,
+} from './declare.ts'
 import { refusals } from './problem-schema.ts'
 
 export type CaseParts = { db: Database; clock: Clock; config: Config }
@@ -163,8 +173,8 @@ const show = createRoute({
   middleware: [needs('case:read')] as const,
   request: {
     params: z.object({ id: number }),
-    query: z.object({
-      limit: z.coerce.number().int().min(1).max(pageLimits.rowsMax).default(100).openapi({
+    query: z.strictObject({
+      limit: limitUpTo(pageLimits.rowsMax).default(100).openapi({
         description: 'Rows of each part.',
       }),
     }),
