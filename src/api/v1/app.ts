@@ -16,6 +16,7 @@ import type { ApiVariables } from '../access.ts'
 import type { KeyRing } from '../key-ring.ts'
 import type { RateLimits } from '../rate-limits.ts'
 import { Refusal, sentence } from './declare.ts'
+import { finished } from './openapi.ts'
 import { fieldErrors, fieldSentence } from './field-errors.ts'
 import { knownRoutes } from './known-routes.ts'
 import type { KnownRoute } from './known-routes.ts'
@@ -23,6 +24,17 @@ import type { KnownRoute } from './known-routes.ts'
 export type ApiApp = OpenAPIHono<ApiVariables>
 
 const prefix = '/api/v1'
+const about = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Blobwatch',
+    version,
+    description:
+      'Known harmful media on the AT Protocol. Routes of the integration guide have its names (`hash_value`), the others `camelCase`. Times are UTC, ISO 8601. Every refusal is a Problem.',
+  },
+  servers: [{ url: prefix }],
+  security: [{ key: [] }],
+}
 
 export const apiLimits = { jsonBytesMax: 1024 * 1024, retryAfterSeconds: 5 } as const
 
@@ -73,12 +85,7 @@ export function createV1App(options: {
     description: 'A key as `blobwatch key create` prints it.',
   })
   for (const add of options.routes) add(app)
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: { title: 'Blobwatch', version, description: 'Known harmful media on the AT Protocol.' },
-    servers: [{ url: prefix }],
-    security: [{ key: [] }],
-  })
+  app.get('/openapi.json', (context) => context.json(finished(app.getOpenAPI31Document(about))))
   const routesAt = knownRoutes(app)
   // Mounted apps have no answer of their own for what is not there.
   app.all('*', (context) => nothingHere(context, routesAt(pathOf(context))))

@@ -100,7 +100,7 @@ const caseFileSchema = z
         outcome: z.string(),
         reason: z.string(),
         wants: z.array(z.string()),
-        caseNumber: z.int().nullable(),
+        case: z.int().nullable(),
       }),
     ),
     actions: z.array(
@@ -211,7 +211,9 @@ async function readCaseFile(db: Database, caseNumber: number, limit: number, acc
     blobs: blobs.map(blobForMachines),
     places: [...new Set(decisions.map(uriOf))],
     matches: (await matchesOf(db, cids, limit)).map((row) => seenBy(access, matchForMachines(row))),
-    decisions: decisions.map((row) => seenBy(access, forMachines(row))),
+    decisions: decisions
+      .map((row) => seenBy(access, forMachines(row)))
+      .map(({ caseNumber, ...row }) => ({ ...row, case: caseNumber })),
     actions: (await actionsAbout(db, { caseNumber }, limit)).map(forMachines),
     labels: await labelsAbout(db, { caseNumber }, limit),
     appeals: await appealsOf(db, caseNumber),
