@@ -32,6 +32,14 @@ export function createPublicApp(options: {
     })
   }
   for (const { path, app: mounted } of options.mounts ?? []) app.route(path, mounted)
+  // Whoever has one address for the whole API came to the wrong door.
+  app.all('/api/*', (context) =>
+    problem(context, 404, {
+      detail:
+        'The API is on the private listener (BLOBWATCH_PRIVATE_PORT). Here is the signed webhook.',
+      code: 'no-such-route',
+    }),
+  )
   return app
 }
 

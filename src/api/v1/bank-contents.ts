@@ -166,7 +166,9 @@ const change = createRoute({
           }),
           z.strictObject({ resume: z.literal(true) }),
         ],
-        { error: 'disableUntil with a whole number, or resume: true, and nothing else' },
+        {
+          error: 'has to have disableUntil with a whole number, or resume: true, and nothing else',
+        },
       ),
     ),
   },

@@ -46,6 +46,7 @@ export function fieldSentence(errors: readonly FieldError[]): string {
 }
 
 function wordsFor(issue: FieldIssue): string {
+  if (isOwn(issue.message)) return issue.message
   switch (issue.code) {
     case 'invalid_type':
       if (issue.message.endsWith('received undefined')) return 'is missing'
@@ -53,6 +54,7 @@ function wordsFor(issue: FieldIssue): string {
     case 'invalid_value':
       return `has to be one of ${(issue.values ?? []).join(', ')}`
     case 'too_small':
+      if (isCounted(issue) && issue.minimum === 1) return 'may not be empty'
       return `${amountOf(issue)} at least ${String(issue.minimum)}${unitOf(issue)}`
     case 'too_big':
       return `${amountOf(issue)} at most ${String(issue.maximum)}${unitOf(issue)}`
@@ -61,17 +63,15 @@ function wordsFor(issue: FieldIssue): string {
       return `has a field that is not known here${named.length > 0 ? `: ${named.join(', ')}` : ''}`
     }
     case 'invalid_format':
-      return isOwn(issue.message)
-        ? issue.message
-        : (formats[String(issue.format)] ?? 'is malformed')
+      return formats[String(issue.format)] ?? 'is malformed'
     default:
-      return isOwn(issue.message) ? issue.message : 'is not as it has to be'
+      return 'is not as it has to be'
   }
 }
 
 /** Said by a schema of ours, not by the library. */
 function isOwn(message: string): boolean {
-  return !message.startsWith('Invalid')
+  return !/^(?:Invalid|Too (?:small|big)|Unrecognized)/.test(message)
 }
 
 const nouns: Record<string, string> = {

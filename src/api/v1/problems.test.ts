@@ -25,7 +25,10 @@ describe('a refusal', () => {
   before(async () => {
     api = await apiInTest(
       { after: (clean) => void cleaning.push(clean as () => unknown) },
-      { BLOBWATCH_API_REQUESTS_PER_SECOND: '100000' },
+      {
+        BLOBWATCH_API_REQUESTS_PER_SECOND: '100000',
+        BLOBWATCH_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+      },
     )
     const bank = { name: 'KNOWN', mode: 'observe', class: 'open' } as const
     await createBank(api.database.app, { ...bank, principal: api.person, nowMs: Date.now() })
@@ -68,6 +71,21 @@ describe('a refusal', () => {
     const [status, code, detail] = await refusal('/webhook/atproto-callback', { json: {} })
     assert.deepEqual([status, code], [404, 'no-such-route'])
     assert.match(detail ?? '', /public listener/)
+  })
+
+  it('is the same shape at the public door, which says where the API is', async () => {
+    const path = '/api/v1/webhook/atproto-callback'
+    const unsigned = await fetch(`${api.publicUrl}${path}`, { method: 'POST', body: '{}' })
+    const said = (await unsigned.json()) as Problem & { requestId?: string; title?: string }
+    assert.deepEqual(
+      [unsigned.status, said.code, said.title],
+      [401, 'no-signature', 'Unauthorized'],
+    )
+    assert.equal(said.requestId, unsigned.headers.get('x-request-id'))
+    const lost = await fetch(`${api.publicUrl}/api/v1/status`)
+    const told = (await lost.json()) as Problem
+    assert.deepEqual([lost.status, told.code], [404, 'no-such-route'])
+    assert.match(told.detail ?? '', /private listener/)
   })
 
   it('names the methods that an address takes', async () => {
