@@ -174,6 +174,8 @@ describe('key', () => {
 
   test('refuses an unknown scope, a missing one, and a name that is a person', async () => {
     assert.equal((await blobwatch(['key', 'create', 'x', '--scope', 'everything'])).code, 2)
+    const typo = await blobwatch(['key', 'create', 'x', '--scope', 'scan,match:red'])
+    assert.match(typo.err, /--scope: match:red is none of scan, match:read/)
     assert.equal((await blobwatch(['key', 'create', 'x'])).code, 2)
     const { code, err } = await blobwatch(['key', 'create', 'tester', '--scope', 'scan'])
     assert.equal(code, 2)

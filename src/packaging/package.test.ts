@@ -230,11 +230,15 @@ const consumers = {
   },
 }
 
-/** The examples of the library's page, as they stand there. */
+/** The examples of the documents, as they stand there. */
 async function documented(): Promise<Record<string, { text: string; options: object }>> {
-  const page = await readFile(join(root, 'docs/library.md'), 'utf8')
-  const texts = [...page.matchAll(/^```ts\n(.*?)^```/gms)].map(([, text = '']) => text)
-  assert.equal(texts.length, 2)
+  const pages = await Promise.all(
+    ['docs/library.md', 'docs/appview.md'].map((path) => readFile(join(root, path), 'utf8')),
+  )
+  const texts = pages.flatMap((page) =>
+    [...page.matchAll(/^```ts\n(.*?)^```/gms)].map(([, text = '']) => text),
+  )
+  assert.equal(texts.length, 3)
   const options = { lib: ['es2024', 'esnext.disposable'], types: ['node'] }
   return Object.fromEntries(texts.map((text, n) => [`documented${n}`, { text, options }]))
 }
