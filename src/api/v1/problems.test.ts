@@ -164,6 +164,7 @@ describe('a refusal', () => {
     const odd = `${md5}f`
     const asked: [string, Given?][] = [
       [`/explain/pair?a=${odd}&b=${md5}`],
+      [`/ledger?actor=${odd}`],
       [`/explain/pair?a=${md5}&b=${odd}&type=md5`],
       ['/match', { json: { hash_type: 'md5', hash_value: odd } }],
       ['/match', { json: { hash_type: odd, hash_value: md5 } }],
