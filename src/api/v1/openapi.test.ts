@@ -6,6 +6,7 @@ import { documentOf } from '../openapi-check.ts'
 import { fieldWords, schemaWords } from './field-words.ts'
 import { finished } from './openapi.ts'
 import type { OpenApi } from './openapi.ts'
+import { personRoutes, routeScopes } from './route-scopes.ts'
 
 type Schema = {
   $ref?: string
@@ -54,6 +55,21 @@ test('every operation, parameter and field of the document has words, and each o
   assert.deepEqual(unused, [])
   const schemas = Object.keys(document.components.schemas ?? {})
   assert.deepEqual(Object.keys(schemaWords).toSorted(), schemas.toSorted())
+})
+
+test('the routes that are said to need a person are those that refuse a program', async (t) => {
+  const api = await apiInTest(t, { BLOBWATCH_API_REQUESTS_PER_SECOND: '100000' })
+  const key = await api.key(['admin'])
+  const refusing: string[] = []
+  for (const operation of Object.keys(routeScopes)) {
+    const [method = '', path = ''] = operation.split(' ')
+    const headers = { 'content-type': 'application/json', 'idempotency-key': 'openapi-test' }
+    const body = method === 'get' ? {} : { body: '{}' }
+    const init = { key, method: method.toUpperCase(), headers, ...body }
+    const answer = await api.ask(`/api/v1${path.replaceAll(/\{\w+\}/g, '1')}`, init)
+    if ((await answer.text()).includes('"code":"person-needed"')) refusing.push(operation)
+  }
+  assert.deepEqual(refusing, [...personRoutes])
 })
 
 test('what a route says of a field itself comes before the words that all have', () => {

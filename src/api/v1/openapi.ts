@@ -1,7 +1,7 @@
 // The OpenAPI document of /api/v1: what the routes declare, finished with what all of them have alike: a name for each
 // operation, the scopes that open it, and the meaning of every field.
 import { fieldWords, schemaWords } from './field-words.ts'
-import { routeScopes } from './route-scopes.ts'
+import { personRoutes, routeScopes } from './route-scopes.ts'
 
 type Schema = {
   $ref?: string
@@ -86,5 +86,6 @@ function scopesInWords(operation: string): string | undefined {
   if (needed === undefined) return undefined
   if (needed.length === 0) return 'Opens to any key.'
   const words = needed.map((some) => some.map((scope) => `\`${scope}\``).join(' or '))
-  return `Needs the scope ${words.join(' and ')}.`
+  const who = personRoutes.has(operation) ? ', and a key of a person' : ''
+  return `Needs the scope ${words.join(' and ')}${who}.`
 }

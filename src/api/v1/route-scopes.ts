@@ -45,3 +45,13 @@ export const routeScopes: Record<string, readonly (readonly KeyScope[])[]> = {
   'get /explain/cases/{id}': [['case:read'], ['bank:read'], ['match:distance']],
   'get /explain/pair': [['case:read'], ['bank:read'], ['match:distance']],
 }
+
+/** What is a person's word whatever is in it (promise 7). */
+export const personRoutes: ReadonlySet<string> = new Set([
+  'post /cases/{id}/confirm',
+  'post /cases/{id}/release',
+  'post /cases/{id}/overturn',
+  'post /cases/{id}/note',
+  'post /cases/{id}/appeals/{appeal}/resolve',
+  'post /holds/{action}/retry',
+])
