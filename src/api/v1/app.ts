@@ -6,7 +6,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import { limitBody } from '../../http/limit-body.ts'
+import { boundedTo } from '../../http/limit-body.ts'
 import { RetryableError, UsageError } from '../../domain/errors.ts'
 import { problem } from '../../http/problem.ts'
 import type { OnAppError } from '../../http/problem.ts'
@@ -119,6 +119,8 @@ function unread(
   there: readonly KnownRoute[],
 ): { detail?: string; code?: string } {
   if (status === 400) return { detail: 'The body is not JSON.', code: 'not-json' }
+  if (status === 413)
+    return { detail: 'The body is too large. Send less at once.', code: 'too-large' }
   if (status !== 415) return message === '' ? {} : { detail: sentence(message) }
   const types = [...new Set(there.flatMap(({ bodyTypes }) => bodyTypes))]
   return {
@@ -128,12 +130,4 @@ function unread(
 }
 
 /** For routes that take JSON: an upload has its own limit. */
-export const jsonBody = (maxSize: number = apiLimits.jsonBytesMax) =>
-  limitBody({
-    maxSize,
-    onError: (context) =>
-      problem(context, 413, {
-        detail: `The body has more than ${maxSize} bytes. Send less at once.`,
-        code: 'too-large',
-      }),
-  })
+export const jsonBody = (maxSize: number = apiLimits.jsonBytesMax) => boundedTo(maxSize)

@@ -1,7 +1,9 @@
 // What a caller hears who did something wrong: each refusal says in a sentence what to do, has a word for programs, and
 // repeats nothing that could be a signal.
 import assert from 'node:assert/strict'
-import { before, describe, it, after } from 'node:test'
+import { request } from 'node:http'
+import { json } from 'node:stream/consumers'
+import { after, before, describe, it } from 'node:test'
 import { createBank } from '../../banks/bank-store.ts'
 import { apiInTest } from '../api-in-test.ts'
 import type { ApiInTest } from '../api-in-test.ts'
@@ -27,6 +29,7 @@ describe('a refusal', () => {
       { after: (clean) => void cleaning.push(clean as () => unknown) },
       {
         BLOBWATCH_API_REQUESTS_PER_SECOND: '100000',
+        BLOBWATCH_BLOB_BYTES_MAX: '1048576',
         BLOBWATCH_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
       },
     )
@@ -119,6 +122,58 @@ describe('a refusal', () => {
     const [status, code] = await refusal('/match', { body: '{', type: 'application/json' })
     assert.deepEqual([status, code], [400, 'not-json'])
   })
+
+  it('says that a body is too large, declared or not, by the route and by the listener', async () => {
+    const files = { path: '/banks/KNOWN/contents', type: 'application/octet-stream' }
+    const text = { path: '/match', type: 'application/json' }
+    for (const { path, type, bytes } of [
+      { ...text, bytes: 100_000 },
+      { ...text, bytes: 3_000_000 },
+      { ...files, bytes: 3_000_000 },
+    ])
+      for (const isDeclared of [true, false]) {
+        const headers = {
+          'content-type': type,
+          'idempotency-key': `large-${path.length}-${bytes}`,
+          ...(isDeclared
+            ? { 'content-length': String(bytes) }
+            : { 'transfer-encoding': 'chunked' }),
+        }
+        const { status, said } = await sendLarge(path, headers, bytes)
+        assert.deepEqual([status, said.code], [413, 'too-large'], `${path} ${bytes}`)
+        assert.match(said.detail ?? '', /\.$/)
+      }
+  })
+
+  /** The answer may come before all is sent, and the connection may end behind it: `fetch` would not see it then. */
+  function sendLarge(
+    path: string,
+    headers: Record<string, string>,
+    bytes: number,
+  ): Promise<{ status: number; said: Problem }> {
+    const { promise, resolve, reject } = Promise.withResolvers<{ status: number; said: Problem }>()
+    const sent = request(`${api.url}/api/v1${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, ...headers },
+    })
+    sent.on('response', (response) => {
+      json(response).then((said) => {
+        resolve({ status: response.statusCode ?? 0, said: said as Problem })
+        sent.destroy()
+      }, reject)
+    })
+    sent.on('error', reject)
+    let left = bytes
+    const more = () => {
+      if (sent.destroyed || left <= 0) return void sent.end()
+      left -= 65_536
+      return void sent.write(Buffer.alloc(Math.min(65_536, left + 65_536), '1'), () =>
+        setImmediate(more),
+      )
+    }
+    more()
+    return promise
+  }
 
   it('names the fields, with what they have to be', async () => {
     const { said } = await ask('/match', { json: { hash_type: 'PDQ', threshold: 31 } })
