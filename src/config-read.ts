@@ -25,10 +25,19 @@ function didYouMean(name: string): string {
     return (
       a.startsWith(b) ||
       b.startsWith(a) ||
-      a.split('').filter((char, i) => char !== b[i]).length <= 2
+      a.split('').filter((char, i) => char !== b[i]).length <= 2 ||
+      isOneLetterOff(a, b)
     )
   })
   return near === undefined ? '' : ` (did you mean ${near}?)`
+}
+
+/** A letter too many or too few, wherever it is. */
+function isOneLetterOff(a: string, b: string): boolean {
+  const [long, short] = a.length > b.length ? [a, b] : [b, a]
+  if (long.length !== short.length + 1) return false
+  const at = short.split('').findIndex((char, i) => char !== long[i])
+  return at < 0 || short.slice(at) === long.slice(at + 1)
 }
 
 /** Each value from its variable, or from the file that `…_FILE` names. */

@@ -66,6 +66,9 @@ test('refuses a BLOBWATCH_ variable that it does not know, and says what was mea
   assert.deepEqual(problemsOf({ BLOBWATCH_MOED: 'act' }), [
     'BLOBWATCH_MOED is not a setting of Blobwatch (did you mean BLOBWATCH_MODE?)',
   ])
+  assert.deepEqual(problemsOf({ BLOBWATCH_API_REQUEST_PER_SECOND: '5' }), [
+    'BLOBWATCH_API_REQUEST_PER_SECOND is not a setting of Blobwatch (did you mean BLOBWATCH_API_REQUESTS_PER_SECOND?)',
+  ])
   assert.equal(problemsOf({ BLOBWATCH_XYZZY_FILE: '/x' }).length, 1)
   assert.deepEqual(problemsOf({ BLOBWATCH_TEST_LONG: '1' }), [])
 })

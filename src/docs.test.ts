@@ -55,6 +55,30 @@ test('the monitoring page names every metric, and no other', () => {
   assert.deepEqual([...told].toSorted(), Object.keys(metricTable).toSorted())
 })
 
+test('the page of the API names every code of a refusal', () => {
+  const files = readdirSync(`${root}/src/api`, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /^(?:v1\/)?[\w-]+\.ts$/.test(name) && !/test/.test(name))
+    .map((name) => `src/api/${name}`)
+  const page = read('docs/api.md')
+  const shapes = [
+    /\bcode: '([a-z-]+)'/g,
+    /\b(?:Refusal|orRefuse)\(\s*\d{3},\s*'([a-z-]+)'/g,
+    // Behind the sentence.
+    /\brefuse\(\s*context,\s*\d{3},\s*(?:'[^']*'|`[^`]*`|[\w.]+),\s*'([a-z-]+)'/g,
+    /\brefused\(\s*(?:'[^']*'|`[^`]*`|\w+),\s*'([a-z-]+)'/g,
+  ]
+  const codes = new Set(
+    files.flatMap((file) =>
+      shapes.flatMap((shape) => [...read(file).matchAll(shape)].map(([, code = '']) => code)),
+    ),
+  )
+  assert.ok(codes.size > 40, [...codes].join())
+  assert.deepEqual(
+    [...codes].filter((code) => !page.includes(`\`${code}\``)),
+    [],
+  )
+})
+
 test('no document names a private folder or a package registry', () => {
   const found = documents.filter((document) =>
     /(^|[^.\w])\/(work|root|home\/\w+)\/|registry\.npm|npmjs\.org/m.test(read(document)),

@@ -1,6 +1,6 @@
 // The few calls that the integration guide's examples make. Plain Node, no packages.
 //
-//   BLOBWATCH_URL=http://127.0.0.1:2596 BLOBWATCH_KEY=mk_... node check-image.mjs image.jpg
+//   const client = createClient({ url: 'http://127.0.0.1:2596', key: 'mk_...' })
 
 /** `url` without a slash at the end; `key` as `blobwatch key create` prints it. */
 export function createClient({ url, key }) {

@@ -24,7 +24,7 @@ test('without a good key every path is the same 401, whether there is something 
     }
   }
   assert.equal(answers.size, 1)
-  assert.match([...answers][0] ?? '', /"status":401,"detail":"A key is needed/)
+  assert.match([...answers][0] ?? '', /"status":401,"detail":"Send a key that is good/)
 })
 
 test('a key opens, its rate is told, and its last use is known when the service has stopped', async (t) => {
@@ -56,7 +56,10 @@ test('who asks too often is told to wait, and only that key', async (t) => {
   const refused = await api.ask(path, { key: slow })
   assert.equal(refused.status, 429)
   assert.equal(refused.headers.get('retry-after'), '1')
-  assert.equal((await problemOf(refused)).detail, 'This key asks too often.')
+  assert.equal(
+    (await problemOf(refused)).detail,
+    'This key asks too often. Ask again after Retry-After seconds, or give the key a higher --rate.',
+  )
   assert.equal((await api.ask(path, { key: other })).status, 200)
 })
 

@@ -41,7 +41,11 @@ export function keyAccess({
     const waitMs = limits.refusedTooOften(address)
     // Whoever shares an address with a hostile one, behind a balancer for example, goes on with the key that opened before.
     if (waitMs > 0 && !keys.isKnown(header))
-      return tooMany(context, waitMs, 'Too many requests without a good key from this address.')
+      return tooMany(
+        context,
+        waitMs,
+        'Too many requests without a good key from this address. Ask again after Retry-After seconds, with one.',
+      )
     const from = { address, isForwarded: isForwarded(context.req.header()) }
     const open = () => keys.open(header, from)
     const found = await open()
@@ -50,19 +54,25 @@ export function keyAccess({
       if (found.reason === 'network')
         return problem(context, 403, {
           detail:
-            'This key is bound to networks: it does not open from here, and never through a proxy.',
+            'This key is bound to networks: it opens from those only, and never through a proxy. Ask from there, or have a key made for this network (key create NAME --network CIDR).',
           code: 'not-from-here',
         })
       context.header('www-authenticate', 'Bearer')
       return problem(context, 401, {
-        detail: 'A key is needed: Authorization: Bearer mk_… (blobwatch key create).',
+        detail:
+          'Send a key that is good: Authorization: Bearer mk_…. There is none in this request, or it is wrong, revoked or expired; blobwatch key create makes one.',
         code: 'no-key',
       })
     }
     const spent = limits.spend(found.keyId, found.requestsPerSecond)
     context.header('ratelimit-limit', String(spent.limit))
     context.header('ratelimit-remaining', String(spent.remaining))
-    if (spent.waitMs > 0) return tooMany(context, spent.waitMs, 'This key asks too often.')
+    if (spent.waitMs > 0)
+      return tooMany(
+        context,
+        spent.waitMs,
+        'This key asks too often. Ask again after Retry-After seconds, or give the key a higher --rate.',
+      )
     context.set('access', found.access)
     context.set('accessNow', async () => {
       const now = await open()
@@ -77,7 +87,7 @@ export function needs(...scopes: [KeyScope, ...KeyScope[]]): MiddlewareHandler<A
   return async (context, next) => {
     if (may(context.get('access'), ...scopes)) return next()
     return problem(context, 403, {
-      detail: `This needs a key with the scope ${scopes.join(' or ')}.`,
+      detail: `This needs a key with the scope ${scopes.join(' or ')}: have one made with it (key create NAME --scope LIST).`,
       code: 'scope-needed',
     })
   }

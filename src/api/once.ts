@@ -31,7 +31,8 @@ export function once({
     const key = context.req.header('idempotency-key')
     if (key === undefined || !pattern.test(key))
       return problem(context, 422, {
-        detail: 'Idempotency-Key is needed: 8 to 128 characters, new for each request.',
+        detail:
+          'Idempotency-Key is missing or malformed: 8 to 128 printable characters without blanks, new for each thing that is to be done.',
         code: 'idempotency-key-needed',
       })
     const { principal } = context.get('access')
@@ -60,12 +61,13 @@ type Earlier = Awaited<ReturnType<typeof beginRequest>>
 function again(context: Parameters<typeof problem>[0], earlier: Earlier): Response {
   if (!earlier.same)
     return problem(context, 409, {
-      detail: 'This Idempotency-Key stands for another request.',
+      detail: 'This Idempotency-Key stands for another request. Send a new one for something new.',
       code: 'key-reused',
     })
   if (earlier.status === null)
     return problem(context, 409, {
-      detail: 'The first request with this key has not ended, or nobody knows how. Look first.',
+      detail:
+        'The first request with this key has not ended, or nobody knows how. Look whether it was done before you send it under a new one.',
       code: 'outcome-unknown',
     })
   const type = earlier.status < 400 ? 'application/json' : 'application/problem+json'

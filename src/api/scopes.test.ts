@@ -6,52 +6,10 @@ import type { KeyScope } from '../cases/api-keys.ts'
 import { apiInTest } from './api-in-test.ts'
 import type { ApiInTest } from './api-in-test.ts'
 import { documentOf } from './openapi-check.ts'
+import { routeScopes } from './v1/route-scopes.ts'
 
 /** One of an inner list, and all of the lists. []: any good key. 'nobody': without a key. */
 type Needed = readonly (readonly KeyScope[])[] | 'nobody'
-
-const v1: Record<string, Needed> = {
-  'get /status': [],
-  'get /status/metrics': [['scan', 'match:read', 'act', 'ledger:read']],
-  'post /webhook/hma-callback': [],
-  'post /hash': [['scan']],
-  'post /hash/url': [['scan']],
-  'post /match': [['match:read']],
-  'post /match/batch': [['match:read']],
-  'post /action': [['act']],
-  'post /action/batch': [['act']],
-  'get /action/{action_id}': [['act']],
-  'post /report': [['report']],
-  'get /blobs/{did}/{cid}': [['blob:read']],
-  'get /blobs/changes': [['blob:read']],
-  'post /blobs': [['blob:read']],
-  'get /cases': [['case:read']],
-  'get /cases/{id}': [['case:read']],
-  'post /cases/{id}/confirm': [['case:decide']],
-  'post /cases/{id}/release': [['case:decide']],
-  'post /cases/{id}/overturn': [['case:decide']],
-  'post /cases/{id}/note': [['case:decide']],
-  'post /cases/{id}/appeal': [['case:decide']],
-  'post /cases/{id}/appeals/{appeal}/resolve': [['case:decide']],
-  'get /holds': [['case:read']],
-  'post /holds/{action}/retry': [['case:decide']],
-  'get /banks': [['bank:read']],
-  'post /banks': [['bank:write']],
-  'get /banks/{name}': [['bank:read']],
-  'patch /banks/{name}': [['bank:write']],
-  'get /banks/{name}/contents': [['bank:read']],
-  'post /banks/{name}/contents': [['bank:write']],
-  'patch /banks/{name}/contents/{id}': [['bank:write']],
-  'delete /banks/{name}/contents/{id}': [['bank:write']],
-  'get /ledger': [['ledger:read']],
-  'get /ledger/checkpoint': [['ledger:read']],
-  'get /ledger/{seq}': [['ledger:read']],
-  'get /ledger/{seq}/proof': [['ledger:read']],
-  'get /explain/blobs/{did}/{cid}': [['case:read'], ['bank:read'], ['match:distance']],
-  'get /explain/contents/{id}': [['case:read'], ['bank:read'], ['match:distance']],
-  'get /explain/cases/{id}': [['case:read'], ['bank:read'], ['match:distance']],
-  'get /explain/pair': [['case:read'], ['bank:read'], ['match:distance']],
-}
 
 const reads: Needed = [['bank:read']]
 const writes: Needed = [['bank:write']]
@@ -107,7 +65,7 @@ const manyRequests = { BLOBWATCH_API_REQUESTS_PER_SECOND: '100000' }
 test('every route of /api/v1 opens to its scopes only', async (t) => {
   const api = await apiInTest(t, manyRequests)
   const { paths } = await documentOf(api)
-  await checkAll(api, { table: v1, paths, prefix: '/api/v1' })
+  await checkAll(api, { table: routeScopes, paths, prefix: '/api/v1' })
 })
 
 test("every route of HMA's interface opens to its scopes only", async (t) => {

@@ -70,6 +70,14 @@ export async function createBank(
   },
 ): Promise<{ bank: number; generation: number }> {
   const policy = parsePolicy({ ...policyDefaults, ...input.policy }, input.class)
+  // Later it may be taken away for a while; a new bank would seem to label, and do nothing.
+  if (policy.actions.includes('label') && policy.label === undefined) {
+    throw new UsageError(
+      input.class === 'restricted'
+        ? 'a restricted bank puts no label on anything: leave out the action label'
+        : 'the action label needs the label that it puts on records',
+    )
+  }
   return changed(
     await callStep<ChangedRow[]>(db, 'change_bank_v1', {
       op: 'bank.create',

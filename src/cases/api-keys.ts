@@ -53,6 +53,17 @@ export function makeKey(random: Buffer): { id: string; key: string; secretSha256
   return { id, key: `mk_${id}_${secret}`, secretSha256: hashSecret(secret) }
 }
 
+/**
+ * The id of a key that a person names: by its id, or by the whole key, whose secret is left behind here. Throws UsageError
+ * without repeating it.
+ */
+export function parseKeyId(named: string): string {
+  const [, id] = /^(?:mk_)?([0-9a-f]{12})(?:_[A-Za-z0-9_-]*)?$/i.exec(named.trim()) ?? []
+  if (id === undefined)
+    throw new UsageError('a key is named by its id, 12 hex digits: key list shows it')
+  return id.toLowerCase()
+}
+
 export function hashSecret(secret: string): string {
   return hash('sha256', secret, 'hex')
 }

@@ -3,6 +3,7 @@
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
 import type { RequestKind } from '../steps/request-action.ts'
+import type { CaseState } from './case-list.ts'
 
 /** From what is still to come to what came of it, the strongest first. */
 export const requestStates = [
@@ -30,6 +31,7 @@ export type RequestFile = {
   kind: RequestKind
   at: Date
   caseNumber: number | null
+  caseState: CaseState | null
   body: string
   places: PlaceState[]
 }
@@ -60,11 +62,13 @@ export async function requestFile(
         kind: RequestKind
         at: Date
         caseNumber: number | null
+        caseState: CaseState | null
         body: string
         places: PlaceFacts[] | null
       }[]
     >`
-      select x.kind, x.at, x.case_file as "caseNumber", encode(x.body, 'hex') as body, (
+      select x.kind, x.at, x.case_file as "caseNumber",
+        (select c.state from case_file c where c.id = x.case_file) as "caseState", encode(x.body, 'hex') as body, (
         select jsonb_agg(jsonb_build_object(
           'cid', encode(p.blob_cid, 'hex'), 'collection', p.collection, 'rkey', p.rkey,
           'isOpen', exists (select from job j where j.kind = 'scan' and j.key = p.blob_cid),
@@ -89,9 +93,18 @@ export async function requestFile(
   return row && { ...row, places: (row.places ?? []).map(placeState) }
 }
 
-/** The state of the whole: what is still to come before what came of it. */
-export function stateOf(places: readonly PlaceState[]): RequestState {
-  return requestStates.find((state) => places.some((place) => place.state === state)) ?? 'failed'
+/**
+ * The state of the whole: what is still to come before what came of it. What was asked of a person is theirs to decide,
+ * whatever the scan found.
+ */
+export function stateOf({
+  places,
+  caseState,
+}: Pick<RequestFile, 'places' | 'caseState'>): RequestState {
+  const state = requestStates.find((one) => places.some((place) => place.state === one)) ?? 'failed'
+  if (state === 'accepted' || state === 'held' || caseState === null) return state
+  if (caseState === 'open') return 'held'
+  return caseState === 'released' || caseState === 'overturned' ? 'released' : state
 }
 
 function placeState(facts: PlaceFacts): PlaceState {

@@ -4,6 +4,7 @@ import { ask } from '../db/client.ts'
 import type { ActionKind } from '../domain/bank.ts'
 import type { Hex } from '../domain/blob.ts'
 import { UsageError } from '../domain/errors.ts'
+import { parseKeyId } from './api-keys.ts'
 import type { Place } from './about.ts'
 
 export type ReversalHead = {
@@ -178,14 +179,15 @@ export type KeyOwner = {
 
 /** Throws UsageError when nobody has such a key. */
 export async function ownerOfKey(db: Database, key: string): Promise<KeyOwner> {
+  const id = parseKeyId(key)
   const [owner] = await ask(
     'find the key',
     db<KeyOwner[]>`
       select k.principal, p.name, k.created_at as "createdAt",
         least(k.revoked_at, k.expires_at) as "validUntil"
-      from api_key k join principal p on p.id = k.principal where k.id = ${key}`,
+      from api_key k join principal p on p.id = k.principal where k.id = ${id}`,
   )
-  if (owner === undefined) throw new UsageError(`there is no key ${key}: key list shows them`)
+  if (owner === undefined) throw new UsageError(`there is no key ${id}: key list shows them`)
   return owner
 }
 

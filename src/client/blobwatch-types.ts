@@ -20,7 +20,9 @@ export type HashAnswer = {
     quality?: number
   }[]
   media: 'image' | 'video' | 'other'
+  /** For people: `jpeg`, `png`, `mp4`. */
   format: string
+  /** Size of the file. */
   bytes: number
   /** CIDv1, raw, sha2-256. */
   cid: string
@@ -49,9 +51,11 @@ export type Match = {
   /** `restricted` where the key may not know which. */
   bank_name: string
   hash_type: SignalTypeName
+  /** Its number in the bank, where the bank is named. */
   content?: number
   /** Bits that differ, for keys with match:distance. */
   distance?: number
+  /** 1 - distance / bits, for the same keys. */
   similarity?: number
 }
 
@@ -77,13 +81,16 @@ export type ActionAccepted = {
   action_id: string
   action_type: ActionType
   status: 'accepted'
-  /** `review-opened`, `draft-opened`: a person has a case, and nothing was reported to anybody. */
+  /** `requested`: our own scan decides. `review-opened`, `draft-opened`: a person has a case, and nothing was reported to anybody. */
   result: 'requested' | 'review-opened' | 'draft-opened'
+  /** What a person decides. */
   case?: number
+  /** Where `actionState` asks. */
   status_url: string
 }
 export type ActionBatchAnswer = {
   action_id: string
+  /** `refused`: see `detail` and `code`. `not-now`: send this one again. */
   status: 'accepted' | 'refused' | 'not-now'
   accepted?: ActionAccepted
   detail?: string
@@ -94,6 +101,7 @@ export type ActionStatus =
 export type ActionState = {
   action_id: string
   action_type: ActionType
+  /** ISO 8601, UTC. */
   requested_at: string
   /** Of all places together. */
   status: ActionStatus
@@ -108,13 +116,23 @@ export type ActionState = {
   }[]
 }
 
-export type ReportRequest = { contentId: string; imageUrl?: string; reportReason: string }
+export type ReportRequest = {
+  /** What the reporter looks at: an at:// address, did/cid, or a name of yours. */
+  contentId: string
+  /** Where it names an account, the picture is scanned. */
+  imageUrl?: string
+  /** 2,000 characters at most. */
+  reportReason: string
+}
+/** The same for every report, whatever is known. */
 export type ReportAnswer = { action: 'received'; report_id: string }
 
 export type BlobName = { did: string; cid: string }
 export type BlobState = BlobName & {
   state: 'show' | 'hide' | 'blur' | 'unscanned' | 'unscannable'
+  /** Why, in one word; docs/appview.md lists them. */
   reason?: string
+  /** ISO 8601, UTC. */
   since?: string
 }
 /** Without a `did`: every account that has no change of its own. */
@@ -130,3 +148,12 @@ export type Status = {
   healthy: boolean
   components: Record<string, { healthy: boolean; note?: string }>
 } & Record<string, unknown>
+
+/** Of one process. Rates are of the last 5 minutes, 0 to 1; null: there was nothing. */
+export type Metrics = {
+  request_volume: { total: number; by_kind: Record<string, number> }
+  match_rate: number | null
+  action_rate: number | null
+  error_rate: number | null
+  response_time: Record<string, { count: number; mean_ms: number; p95_ms_max: number | null }>
+}

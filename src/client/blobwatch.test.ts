@@ -76,7 +76,8 @@ test('each call asks what the API documents and gives its answer', async (t) => 
         answer: { action: 'received', report_id: 'r_1' },
       },
       { request: 'GET /api/v1/status', answer: { healthy: true } },
-      { request: 'GET /api/v1/blobs/did%3Aplc%3Aa/bafy', answer: seen },
+      { request: 'GET /api/v1/status/metrics', answer: { match_rate: null } },
+      { request: 'GET /api/v1/blobs/did:plc:a/bafy', answer: seen },
       { request: 'POST /api/v1/blobs', body: { blobs: [blob] }, answer: { blobs: [seen] } },
       { request: 'GET /api/v1/cases?state=open', answer: { cases: [] } },
     ],
@@ -95,9 +96,37 @@ test('each call asks what the API documents and gives its answer', async (t) => 
   assert.deepEqual(await client.actionState('a/1'), state)
   assert.deepEqual(await client.report(report), { action: 'received', report_id: 'r_1' })
   assert.deepEqual(await client.status(), { healthy: true })
+  assert.deepEqual(await client.metrics(), { match_rate: null })
   assert.deepEqual(await client.blob(blob), seen)
   assert.deepEqual(await client.blobs([blob]), [seen])
   assert.deepEqual(await client.get('/cases', { query: { state: 'open' } }), { cases: [] })
+  finish()
+})
+
+test('a change is sent once, and again only with a key that makes it one', async (t) => {
+  const headers = { 'idempotency-key': 'appeal-1' }
+  const appeal = { request: 'POST /api/v1/cases/1/appeal', body: { note: 'x' }, headers }
+  const { client, finish, waits } = await clientOf(t, [
+    { request: 'PATCH /api/v1/banks/A', body: { mode: 'hold' }, status: 503, answer: busy },
+    { ...appeal, status: 503, answer: busy },
+    { ...appeal, status: 201, answer: { appeal: 1 } },
+  ])
+  const change = client.send('PATCH', '/banks/A', { json: { mode: 'hold' } })
+  await assert.rejects(change, { name: 'ApiError', status: 503 })
+  assert.deepEqual(waits, [])
+  const given = { json: { note: 'x' }, idempotencyKey: 'appeal-1' }
+  assert.deepEqual(await client.send('POST', '/cases/1/appeal', given), { appeal: 1 })
+  assert.equal(waits.length, 1)
+  finish()
+})
+
+test('options may be handed on as they come from an environment: undefined is not given', async (t) => {
+  const { client, finish } = await clientOf(
+    t,
+    [{ request: 'GET /api/v1/status', answer: { healthy: true } }],
+    { key: process.env['BLOBWATCH_NO_SUCH_KEY'], timeoutMs: undefined, retries: undefined },
+  )
+  assert.deepEqual(await client.status({ signal: undefined }), { healthy: true })
   finish()
 })
 

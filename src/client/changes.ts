@@ -7,10 +7,11 @@ import type { BlobChange } from './blobwatch-types.ts'
 
 export type ChangesOptions = {
   /** The position of the last change that was dealt with. Without one it begins at now. */
-  after?: string | number
-  signal?: AbortSignal
+  after?: string | number | undefined
+  /** Ends the loop, with its own reason. */
+  signal?: AbortSignal | undefined
   /** Silence after which the connection is made anew. 90 seconds unless given; the service sends comments in between. */
-  idleMs?: number
+  idleMs?: number | undefined
 }
 
 const idleMsDefault = 90_000

@@ -28,6 +28,7 @@ export function urlOf(base: string, call: Call): string {
 export function initOf(call: Call, key: string | undefined, signal: AbortSignal): RequestInit {
   const headers = new Headers({ accept: call.accept ?? 'application/json' })
   if (key !== undefined) headers.set('authorization', `Bearer ${key}`)
+  if (call.idempotencyKey !== undefined) headers.set('idempotency-key', call.idempotencyKey)
   // A key must not follow anybody elsewhere.
   const init: RequestInit = { method: call.method, headers, signal, redirect: 'error' }
   if (call.json !== undefined) {

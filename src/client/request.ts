@@ -12,28 +12,36 @@ export type ClientOptions = {
   /** Of the listener, without the API's path: `http://127.0.0.1:2596`. A path in it is kept (a proxy's). */
   baseUrl: string
   /** As `blobwatch key create` prints it. */
-  key?: string
+  key?: string | undefined
   /** Of one try, until the last byte of the answer; of a stream, from one piece to the next. 30 seconds unless given. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** Further tries of what may be asked again. 3 unless given. */
-  retries?: number
-  fetch?: typeof globalThis.fetch
+  retries?: number | undefined
+  /** Instead of the global one. */
+  fetch?: typeof globalThis.fetch | undefined
   /** How it waits between tries; for tests and for hosts with timers of their own. */
-  sleep?: (ms: number, signal: AbortSignal | undefined) => Promise<void>
+  sleep?: ((ms: number, signal: AbortSignal | undefined) => Promise<void>) | undefined
 }
 
-export type CallOptions = { signal?: AbortSignal; timeoutMs?: number }
+export type CallOptions = {
+  /** Ends the call at once, with the signal's own reason. */
+  signal?: AbortSignal | undefined
+  /** Instead of the client's. */
+  timeoutMs?: number | undefined
+}
 
 export type Call = {
   /** For messages: the path as it is documented, with nothing of this request in it. */
   name: string
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: string
   query?: Record<string, string | number | boolean | undefined>
   json?: unknown
   /** Sent as it is; made anew for each try. */
   body?: { type?: string; make: () => string | FormData }
   accept?: string
+  /** Makes a change happen once, however often it is sent. */
+  idempotencyKey?: string | undefined
   /** Statuses besides 2xx that are an answer. */
   accepts?: number[]
   repeatable: boolean

@@ -71,6 +71,7 @@ describe('bank', () => {
       '--actions',
       'label,takedown-blob',
     ]
+    assert.match((await blobwatch(words)).err, /the action label needs the label/)
     assert.equal((await blobwatch([...words, '--label', 'spam', '--pdq-distance', '20'])).code, 0)
     await blobwatch(['bank', 'set', 'SPAM', '--perceptual', 'act', '--no-label'])
     const { json } = await blobwatch(['bank', 'list', '--json'])

@@ -7,6 +7,7 @@ import {
   keyScopes,
   listKeys,
   makeKey,
+  parseKeyId,
   personNamed,
   secretBytes,
   serviceNamed,
@@ -64,7 +65,7 @@ export function addKey(program: Command, io: Io): void {
     command
       .command('revoke')
       .description('end a key; in force within a second')
-      .argument('<ID>', 'the part after mk_')
+      .argument('<ID>', 'its id, which key list shows; a whole key will do')
       .option('--json', 'print the result as JSON')
       .action((id: string, options: { json?: boolean }) => runRevoke(io, id, options)),
     ['key revoke 3f9a0c2b7d41'],
@@ -127,7 +128,8 @@ async function runList(io: Io, options: PageOptions & { json?: boolean }): Promi
   tellMore(io, page, more)
 }
 
-async function runRevoke(io: Io, id: string, options: { json?: boolean }): Promise<void> {
+async function runRevoke(io: Io, named: string, options: { json?: boolean }): Promise<void> {
+  const id = parseKeyId(named)
   await withSession(io, async (session) => {
     await changeKey(session.db, {
       op: 'revoke',

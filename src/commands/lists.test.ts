@@ -148,6 +148,24 @@ describe('key', () => {
     assert.equal((await blobwatch(['key', 'revoke', id])).code, 2)
   })
 
+  test('revoke takes a whole key too, and says nothing of its secret, also where there is none', async () => {
+    const { out: key } = await blobwatch(['key', 'create', 'pasted', '--scope', 'scan'])
+    const secret = key.slice(16)
+    const revoked = await blobwatch(['key', 'revoke', key])
+    assert.equal(revoked.code, 0, revoked.err)
+    assert.match(revoked.out, new RegExp(`^key ${key.slice(3, 15)} revoked`))
+    for (const words of [
+      ['key', 'revoke', key],
+      ['key', 'revoke', `${key}?`],
+      ['reverse', '--key', `mk_000000000000_${secret}`],
+    ]) {
+      const { code, out, err } = await blobwatch(words)
+      assert.equal(code, 2)
+      assert.ok(!`${out}${err}`.includes(secret), words.join(' '))
+    }
+    assert.match((await blobwatch(['key', 'revoke', 'pasted'])).err, /key list shows it/)
+  })
+
   test('list says which keys carry the word of a person', async () => {
     const words = ['key', 'create', 'noor', '--person', '--scope', 'case:read,case:decide']
     assert.equal((await blobwatch(words)).code, 0)
@@ -156,6 +174,8 @@ describe('key', () => {
 
   test('refuses an unknown scope, a missing one, and a name that is a person', async () => {
     assert.equal((await blobwatch(['key', 'create', 'x', '--scope', 'everything'])).code, 2)
+    const typo = await blobwatch(['key', 'create', 'x', '--scope', 'scan,match:red'])
+    assert.match(typo.err, /--scope: match:red is none of scan, match:read/)
     assert.equal((await blobwatch(['key', 'create', 'x'])).code, 2)
     const { code, err } = await blobwatch(['key', 'create', 'tester', '--scope', 'scan'])
     assert.equal(code, 2)

@@ -44,6 +44,10 @@ export function parseList<const T extends string>(
   allowed: readonly T[],
 ): T[] {
   const words = text.split(',').map((word) => word.trim())
+  const stranger = words.find((word) => !allowed.some((one) => one === word))
+  if (stranger !== undefined && /^[a-z][a-z:_-]{0,30}$/.test(stranger)) {
+    throw new UsageError(`${what}: ${stranger} is none of ${allowed.join(', ')}`)
+  }
   return [...new Set(words.map((word) => parseOneOf(word, what, allowed)))]
 }
 

@@ -56,7 +56,7 @@ describe('reverse', () => {
       [['--content', '99'], /there is no content 99/],
       [['--bank', 'NOWHERE'], /bank 'NOWHERE' not found/],
       [['--principal', 'nobody'], /nobody is registered as 'nobody'/],
-      [['--key', 'k_none'], /there is no key k_none/],
+      [['--key', 'k_none'], /a key is named by its id/],
       [['--continue', '9'], /there is no reversal 9/],
       [['--continue', '9', '--content', '1'], /takes no other option/],
     ] as const) {

@@ -6,6 +6,7 @@ import { build } from '../service.ts'
 import { createLog, parseLogLevel } from '../telemetry/log.ts'
 import { armFromSetting } from './crash-setting.ts'
 import type { Io } from './io.ts'
+import { isPackage } from './typed-as.ts'
 import { startScreen } from './start-screen.ts'
 
 export async function serve(io: Io): Promise<void> {
@@ -19,7 +20,9 @@ export async function serve(io: Io): Promise<void> {
         '  BLOBWATCH_FIREHOSE_URL=wss://relay.example.com    follow a relay',
         '  BLOBWATCH_WEBHOOK_SECRET=whsec_…                  be told of uploads by webhook',
         "  BLOBWATCH_HMA_PORT=5100                           answer HMA's clients",
-        'npm run demo shows all of it without any setting; .env.example lists every setting.',
+        isPackage
+          ? '.env.example of the package lists every setting.'
+          : 'npm run demo shows all of it without any setting; .env.example lists every setting.',
       ].join('\n'),
     )
   }

@@ -1,7 +1,7 @@
 // How a command of ours is typed, for hints: through npm from the sources, by its name from the package.
 import { extname } from 'node:path'
 
-const isPackage = extname(import.meta.filename) === '.js'
+export const isPackage = extname(import.meta.filename) === '.js'
 
 /** `words`: the verb and what follows. */
 export function typedAs(words: string): string {

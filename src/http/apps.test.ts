@@ -75,6 +75,7 @@ describe('the public app', () => {
     const tooBig = await send(publicBodyBytesMax + 1)
     assert.equal(tooBig.status, 413)
     assert.equal(tooBig.headers.get('content-type'), 'application/problem+json')
+    assert.partialDeepStrictEqual(await tooBig.json(), { status: 413, code: 'too-large' })
   })
 
   test('answers errors as problem+json with a request id and without the reason', async () => {

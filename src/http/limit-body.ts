@@ -4,6 +4,7 @@
 // node-server's, which Node's refuses (its constructor knows only its own).
 import type { Context, MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import { problem } from './problem.ts'
 
 /** A longer one: `onError` where it is announced, an HTTPException of 413 to its reader where it is not. */
 export function limitBody(options: {
@@ -36,4 +37,16 @@ export function limitBody(options: {
     if (size > maxSize && context.res.status !== 413) context.res = options.onError(context)
     return undefined
   }
+}
+
+/** The same, with a problem that says how much there may be. */
+export function boundedTo(maxSize: number): MiddlewareHandler {
+  return limitBody({
+    maxSize,
+    onError: (context) =>
+      problem(context, 413, {
+        detail: `The body has more than ${maxSize} bytes. Send less at once.`,
+        code: 'too-large',
+      }),
+  })
 }

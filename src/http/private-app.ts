@@ -1,7 +1,7 @@
 // For the operator's own machines: is the process alive, can it work, how is it doing.
 import { Hono } from 'hono'
-import { limitBody } from './limit-body.ts'
-import { addBasics, problem } from './problem.ts'
+import { boundedTo } from './limit-body.ts'
+import { addBasics } from './problem.ts'
 import type { App, AppVariables, OnAppError } from './problem.ts'
 import type { Readiness } from './readiness.ts'
 
@@ -26,10 +26,7 @@ export function createPrivateApp(options: {
   const { version } = options
   const app = new Hono<AppVariables>()
   addBasics(app, options.onError)
-  const bounded = limitBody({
-    maxSize: options.bodyBytesMax ?? privateBodyBytesMax,
-    onError: (context) => problem(context, 413),
-  })
+  const bounded = boundedTo(options.bodyBytesMax ?? privateBodyBytesMax)
   const ownBodies = new Set(options.ownBodies)
   app.use((context, next) => (ownBodies.has(context.req.path) ? next() : bounded(context, next)))
   // Says only that the event loop turns: restarting us does not mend a database.

@@ -18,6 +18,8 @@ export const safeHeaders = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 } as const
 
+const tooLarge = { detail: 'The body is too large. Send less at once.', code: 'too-large' }
+
 /** Call before any route is added. */
 export function addBasics(app: App, onError: OnAppError): void {
   app.use(async (context, next) => {
@@ -29,9 +31,12 @@ export function addBasics(app: App, onError: OnAppError): void {
     for (const [name, value] of Object.entries(safeHeaders))
       if (!context.res.headers.has(name)) context.header(name, value)
   })
-  app.notFound((context) => problem(context, 404))
+  app.notFound((context) =>
+    problem(context, 404, { detail: 'There is nothing at this address.', code: 'no-such-route' }),
+  )
   app.onError((error, context) => {
-    if (error instanceof HTTPException && error.status < 500) return problem(context, error.status)
+    if (error instanceof HTTPException && error.status < 500)
+      return problem(context, error.status, error.status === 413 ? tooLarge : {})
     onError(error, context.get('requestId'))
     return problem(context, 500)
   })

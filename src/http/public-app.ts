@@ -2,7 +2,7 @@
 // Nothing here reads the database or tells about banks, matches or cases (promise 9).
 import { Hono } from 'hono'
 import type { Did } from '../domain/blob.ts'
-import { limitBody } from './limit-body.ts'
+import { boundedTo } from './limit-body.ts'
 import { addBasics, problem } from './problem.ts'
 import type { App, AppVariables, OnAppError } from './problem.ts'
 import { didWebDocument } from './did-document.ts'
@@ -19,7 +19,7 @@ export function createPublicApp(options: {
 }): App {
   const app = new Hono<AppVariables>()
   addBasics(app, options.onError)
-  app.use(limitBody({ maxSize: publicBodyBytesMax, onError: (context) => problem(context, 413) }))
+  app.use(boundedTo(publicBodyBytesMax))
   app.get('/', (context) => context.text(welcome(options.version)))
   app.get('/robots.txt', (context) => context.text('User-agent: *\nDisallow: /\n'))
   app.get('/xrpc/_health', (context) => context.json({ version: options.version }))
@@ -32,6 +32,14 @@ export function createPublicApp(options: {
     })
   }
   for (const { path, app: mounted } of options.mounts ?? []) app.route(path, mounted)
+  // Whoever has one address for the whole API came to the wrong door.
+  app.all('/api/*', (context) =>
+    problem(context, 404, {
+      detail:
+        'The API is on the private listener (BLOBWATCH_PRIVATE_PORT). Here is the signed webhook.',
+      code: 'no-such-route',
+    }),
+  )
   return app
 }
 

@@ -52,13 +52,24 @@ test('takes the host’s Node where it is the pinned one, else the one that npm 
 })
 
 function carriesWhatRuns({ files, tarballBytes }: Installed): void {
-  const kinds = new Set(['dist', 'lexicons', 'migrations', 'verifier'])
-  const plain = ['package.json', 'README.md', 'LICENSE', 'NOTICE', 'CHANGELOG.md']
+  const kinds = new Set(['dist', 'lexicons', 'migrations', 'verifier', 'docs', 'examples'])
+  const plain = [
+    ...['package.json', 'README.md', 'LICENSE', 'NOTICE', 'CHANGELOG.md'],
+    ...['SECURITY.md', 'CONTRIBUTING.md', '.env.example'],
+  ]
   for (const path of files) {
     assert.ok(kinds.has(path.split('/')[0]!) || plain.includes(path), path)
     assert.doesNotMatch(path, /(?<!\.d)\.ts$|\.test\.|in-test|fixtures|vectors/)
   }
   for (const path of ['dist/signals/pdq/kernel.wasm', 'dist/matching/kernel.wasm'])
+    assert.ok(files.includes(path), path)
+  // What the documents tell a reader to run or to read.
+  for (const path of [
+    'docs/api.md',
+    'docs/operating/commands.md',
+    'examples/guide/check_image.py',
+    'examples/plugins/average-hash/manifest.json',
+  ])
     assert.ok(files.includes(path), path)
   assert.ok(tarballBytes < tarballBytesMax, `${tarballBytes} bytes`)
 }
@@ -109,6 +120,12 @@ async function commandRuns({ folder, command }: Installed): Promise<void> {
   assert.ok(files[0].signals.pdq.quality >= 50)
   const wrong = await run(command, ['no-such-verb'], { cwd: folder })
   assert.equal(wrong.code, 2)
+  const bare = await run(command, [], { cwd: folder })
+  assert.match(bare.err, /nothing to watch.*\.env\.example of the package/s)
+  assert.doesNotMatch(bare.err, /npm run/)
+  const manifest = 'node_modules/blobwatch/examples/plugins/average-hash/manifest.json'
+  const checked = await run(command, ['plugin', 'check', manifest], { cwd: folder })
+  assert.match(checked.out, /average_hash/, checked.err)
   const demo = await run(command, ['demo'], { cwd: folder })
   assert.match(demo.err, /in a clone of the repository/)
   assert.equal(demo.code, 2)
@@ -230,10 +247,26 @@ const consumers = {
   },
 }
 
+/** The examples of the documents, as they stand there. */
+async function documented(): Promise<Record<string, { text: string; options: object }>> {
+  const pages = await Promise.all(
+    ['docs/library.md', 'docs/appview.md'].map((path) => readFile(join(root, path), 'utf8')),
+  )
+  const texts = pages.flatMap((page) =>
+    [...page.matchAll(/^```ts\n(.*?)^```/gms)].map(([, text = '']) => text),
+  )
+  assert.equal(texts.length, 3)
+  const options = { lib: ['es2024', 'esnext.disposable'], types: ['node'] }
+  return Object.fromEntries(texts.map((text, n) => [`documented${n}`, { text, options }]))
+}
+
 async function declares({ folder }: Installed): Promise<void> {
   await symlink(join(root, 'node_modules/@types'), join(folder, 'node_modules/@types'))
   await symlink(join(root, 'node_modules/undici-types'), join(folder, 'node_modules/undici-types'))
-  for (const [name, { text, options }] of Object.entries(consumers)) {
+  for (const [name, { text, options }] of Object.entries({
+    ...consumers,
+    ...(await documented()),
+  })) {
     await writeFile(join(folder, `${name}.ts`), text)
     const compilerOptions = {
       ...{ strict: true, exactOptionalPropertyTypes: true, noEmit: true, target: 'esnext' },

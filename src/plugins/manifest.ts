@@ -82,8 +82,8 @@ export function parseManifest(text: string, path: string): Manifest {
   if (text.length > manifestLimits.charsMax) throw new UsageError(`${path} is too long`)
   const parsed = schema.safeParse(jsonIn(text, path))
   if (!parsed.success) {
-    const lines = parsed.error.issues.map(
-      (issue) => `${path}: ${issue.path.join('.')} ${issue.message}`,
+    const lines = parsed.error.issues.map(({ path: at, message }) =>
+      [`${path}:`, at.join('.'), message].filter((word) => word !== '').join(' '),
     )
     throw new UsageError(lines.join('\n'))
   }

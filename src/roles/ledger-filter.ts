@@ -117,7 +117,9 @@ async function ofActor(db: Database, text: string): Promise<Condition> {
   const [, digits] = /^p?(\d{1,9})$/.exec(text) ?? []
   const principal = digits === undefined ? await principalNamed(db, text) : Number(digits)
   if (principal === undefined) {
-    throw new UsageError(`nobody is registered as '${text}': a name, a number like p3, or system`)
+    throw new UsageError(
+      'nobody is registered under that name: a name, a number like p3, or system',
+    )
   }
   return {
     needles: [`"principal":${principal}`],

@@ -3,6 +3,7 @@
 // Promises: nothing of a request is believed, parsed or answered in detail before its signature holds (order: size, timestamp,
 // HMAC, then parse and take); one delivery id is taken once; a failed authentication always gets the same 401; 202 means durable.
 // Assumes: the listener bounds headers and idle time. A crash before the answer makes the sender retry, which ends in `duplicate`.
+import { STATUS_CODES } from 'node:http'
 import { Hono, type Context } from 'hono'
 import { emptyBatch, type TakeIn } from '../domain/batch.ts'
 import { RetryableError } from '../domain/errors.ts'
@@ -48,7 +49,11 @@ export function createWebhookApp(options: WebhookOptions): Hono {
     const delivery = verify(c.req.raw.headers, read.bytes)
     if (delivery === undefined) {
       c.header('WWW-Authenticate', 'StandardWebhooks')
-      return problem(c, 401, 'The webhook signature is missing, expired or not valid.')
+      return problem(
+        c,
+        401,
+        'The webhook signature is missing, expired or not valid: sign as Standard Webhooks does, with BLOBWATCH_WEBHOOK_SECRET.',
+      )
     }
     const parsed = parseCallback(delivery.body)
     if (parsed.kind === 'refused') return problem(c, parsed.status, parsed.sentence)
@@ -79,20 +84,21 @@ function away(c: Context, limits: typeof webhookLimits): Response {
   return problem(c, 503, 'Intake is stopped for the moment. Send the same delivery again later.')
 }
 
-const titles = {
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  408: 'Request Timeout',
-  413: 'Content Too Large',
-  422: 'Unprocessable Content',
-  503: 'Service Unavailable',
+const codes = {
+  400: 'not-json',
+  401: 'no-signature',
+  408: 'too-slow',
+  413: 'too-large',
+  422: 'invalid-fields',
+  503: 'not-now',
 } as const
 
 /** RFC 9457. */
-function problem(c: Context, status: keyof typeof titles, detail: string): Response {
-  return c.body(
-    JSON.stringify({ type: 'about:blank', title: titles[status], status, detail }),
-    status,
-    { 'Content-Type': 'application/problem+json' },
-  )
+function problem(c: Context, status: keyof typeof codes, detail: string): Response {
+  // Set by the listener that this is mounted on, for its log.
+  const requestId: unknown = c.get('requestId' as never)
+  const about = { title: STATUS_CODES[status], status, detail, code: codes[status], requestId }
+  return c.body(JSON.stringify({ type: 'about:blank', ...about }), status, {
+    'Content-Type': 'application/problem+json',
+  })
 }

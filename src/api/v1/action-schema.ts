@@ -14,6 +14,7 @@ export const actionLimits = {
   matchIdCharsMax: 64,
 } as const
 
+export const noControl = 'holds control characters'
 /** What Postgres and people can read. */
 export const plainText = /^[^\p{Cc}\p{Cs}]*$/u
 
@@ -21,7 +22,7 @@ export const actionIdSchema = z
   .string()
   .min(1)
   .max(actionLimits.idCharsMax)
-  .regex(/^[!-~]+$/)
+  .regex(/^[!-~]+$/, 'has to be of printable ASCII without blanks')
   .openapi({
     description: "The caller's own: the same id with the same words is the same request.",
   })
@@ -30,13 +31,18 @@ export const actionSchema = z
   .object({
     action_id: actionIdSchema,
     action_type: z.enum(requestKinds),
-    content_id: z.string().min(1).max(contentLimits.idCharsMax).regex(plainText).openapi({
-      description:
-        'The at:// address of a record, did/cid, the CID of a blob that was seen here, or the content_id of a webhook.',
-    }),
+    content_id: z
+      .string()
+      .min(1)
+      .max(contentLimits.idCharsMax)
+      .regex(plainText, noControl)
+      .openapi({
+        description:
+          'The at:// address of a record, did/cid, the CID of a blob that was seen here, or the content_id of a webhook.',
+      }),
     match_info: z
       .looseObject({
-        match_id: z.string().min(1).max(actionLimits.matchIdCharsMax).regex(plainText),
+        match_id: z.string().min(1).max(actionLimits.matchIdCharsMax).regex(plainText, noControl),
       })
       .optional()
       .openapi({ description: 'A match as /match told it. Not needed for a review.' }),

@@ -168,6 +168,17 @@ describe('POST /action', () => {
     assert.deepEqual({ ...event }, { event: 'review-asked', name: 'pds' })
     const [state] = await readBlobStates(api.database.app, [{ did, digest: digest('odd') }])
     assert.deepEqual([state?.state, state?.reason], ['unscanned', 'waiting'], 'it blurs nothing')
+    await api.database.owner`delete from job where key = decode(${digest('odd')}, 'hex')`
+    await api.database.owner`
+      insert into blob (blob_cid, verdict, kind, coverage, hashed_at, bank_generation)
+      values (decode(${digest('odd')}, 'hex'), 'clear', 'image', 15, now(), 0)`
+    const stateNow = async () => (await ask<State>('/action/look', { key })).body.status
+    assert.equal(await stateNow(), 'held', 'a person decides, though nothing matched')
+    const caseNumber = body.case ?? 0
+    await decideCase(api.database.app, {
+      ...{ caseNumber, verb: 'release', principal: api.person, nowMs: Date.now() },
+    })
+    assert.equal(await stateNow(), 'released')
   })
 
   it('drafts a report to NCMEC for a person and files none; what a person decided is not opened again', async () => {

@@ -26,7 +26,7 @@ import type { ApiApp } from './app.ts'
 import { jsonBody } from './app.ts'
 import { contentOf } from './content-id.ts'
 import { refusals } from './problem-schema.ts'
-import { refuse, refuseForNow } from './refuse.ts'
+import { intakeStopped, refuse, refuseForNow } from './refuse.ts'
 
 const actionRoute = createRoute({
   method: 'post',
@@ -89,7 +89,7 @@ export function addActionRoutes(app: ApiApp, { parts, health, onError }: ApiPart
   const ask = createAsking(parts)
 
   app.openapi(actionRoute, async (context) => {
-    if (!health.intakeAllowed()) return refuseForNow(context, 'Intake is stopped for the moment.')
+    if (!health.intakeAllowed()) return refuseForNow(context, intakeStopped)
     const request = toRequest(context.req.valid('json'))
     const asked = await ask(request, context.get('access'), context.req.raw.signal)
     switch (asked.kind) {
@@ -107,18 +107,18 @@ export function addActionRoutes(app: ApiApp, { parts, health, onError }: ApiPart
   })
 
   app.openapi(batchRoute, async (context) => {
-    if (!health.intakeAllowed()) return refuseForNow(context, 'Intake is stopped for the moment.')
+    if (!health.intakeAllowed()) return refuseForNow(context, intakeStopped)
     const access = context.get('access')
     const { raw } = context.req
     const signal = AbortSignal.any([raw.signal, AbortSignal.timeout(actionLimits.batchMs)])
     const results: z.infer<typeof batchItemSchema>[] = []
     for (const request of context.req.valid('json').actions.map(toRequest)) {
       const asked: Asked = signal.aborted
-        ? { kind: 'later', sentence: 'The time of this batch was over.' }
+        ? { kind: 'later', sentence: 'The time of this batch was over. Send this one again.' }
         : await ask(request, access, signal).catch((error: unknown): Asked => {
             // One of many: those before it are done and have to be told.
             if (!(error instanceof RetryableError)) onError(error, context.get('requestId'))
-            return { kind: 'later', sentence: 'Not now. Ask again in a moment.' }
+            return { kind: 'later', sentence: 'Not now. Send this one again in a moment.' }
           })
       results.push(batchItem(request.actionId, asked))
     }
@@ -129,7 +129,12 @@ export function addActionRoutes(app: ApiApp, { parts, health, onError }: ApiPart
     const { action_id } = context.req.valid('param')
     const file = await requestFile(db, context.get('access').principal, action_id)
     if (file === undefined)
-      return refuse(context, 404, 'This caller asked for nothing under that id, or long ago.')
+      return refuse(
+        context,
+        404,
+        'This caller asked for nothing under that id in the last 30 days.',
+        'no-such-action',
+      )
     return context.json(toState(action_id, file), 200)
   })
 }
@@ -141,8 +146,8 @@ type Asked =
   | { kind: 'later'; sentence: string }
 
 const noMatchSentence =
-  'match_info.match_id is no match that this server told this caller of in the last 30 days.'
-const conflictSentence = 'This action_id was used before for something else.'
+  'match_info.match_id is no match that this server told this caller of in the last 30 days: ask /match again.'
+const conflictSentence = 'This action_id was used before for something else. Take a new one.'
 
 function createAsking(parts: ApiParts['parts']) {
   const { db, clock, others, bells, telemetry } = parts
@@ -156,7 +161,12 @@ function createAsking(parts: ApiParts['parts']) {
     }
     const { matchId } = request
     if (request.kind !== 'review' && matchId === undefined)
-      return { kind: 'refused', sentence: 'match_info.match_id is needed.', code: 'no-match' }
+      return {
+        kind: 'refused',
+        sentence:
+          'match_info.match_id is missing: ask /match first and hand one of its matches on.',
+        code: 'no-match',
+      }
     if (matchId !== undefined && !(await wasTold(db, { principal, matchId, nowMs: clock() })))
       return { kind: 'refused', sentence: noMatchSentence, code: 'no-match' }
     const content = await contentOf(request.contentId, parts, signal)
@@ -237,7 +247,7 @@ function toState(actionId: string, file: RequestFile): z.infer<typeof stateSchem
     action_id: actionId,
     action_type: file.kind,
     requested_at: file.at.toISOString(),
-    status: stateOf(file.places),
+    status: stateOf(file),
     ...(file.caseNumber !== null && { case: file.caseNumber }),
     places: file.places.map(({ cid, record, state, reason, caseNumber }) => ({
       cid: blobCidOf(cid),

@@ -166,7 +166,9 @@ const change = createRoute({
           }),
           z.strictObject({ resume: z.literal(true) }),
         ],
-        { error: 'disableUntil with a whole number, or resume: true, and nothing else' },
+        {
+          error: 'has to have disableUntil with a whole number, or resume: true, and nothing else',
+        },
       ),
     ),
   },
@@ -206,7 +208,11 @@ export function addBankContents(app: ApiApp, parts: BankParts): void {
     const bank = await findBank(db, name)
     const withValues = values === 'true'
     if (withValues && (bank.class === 'restricted' || bank.confidential))
-      throw new Refusal(403, 'values-closed', 'The signals of this bank are not shown.')
+      throw new Refusal(
+        403,
+        'values-closed',
+        'The signals of a restricted or confidential bank are not shown. Ask without values=true.',
+      )
     const asked = { bank: bank.id, withValues, limit: limit + 1, offset: 0 }
     const read = await listContents(db, {
       ...asked,
@@ -275,14 +281,20 @@ function bodyInTurn({ config, turns }: BankParts): MiddlewareHandler<ApiVariable
   const small = jsonBody()
   const large = limitBody({
     maxSize: config.blobBytesMax,
-    onError: (context) => problem(context, 413, { detail: 'The file is too large.' }),
+    onError: (context) =>
+      problem(context, 413, {
+        detail: `A file may have ${config.blobBytesMax} bytes.`,
+        code: 'too-large',
+      }),
   })
   return async (context, next) => {
-    if (turns.isFull()) return refuseForNow(context, 'Too many contents wait. Ask again.')
+    if (turns.isFull())
+      return refuseForNow(context, 'Too many contents wait. Ask again after Retry-After seconds.')
     if (typeOf(context) !== 'application/octet-stream') return small(context, next)
     const { signal } = context.req.raw
     const give = await shares.take(context.get('access').principal, signal)
-    if (give === undefined) return refuseForNow(context, 'Too many files wait. Ask again.')
+    if (give === undefined)
+      return refuseForNow(context, 'Too many files wait. Ask again after Retry-After seconds.')
     try {
       return await large(context, next)
     } finally {
@@ -318,7 +330,7 @@ async function hashedFile(
 ): Promise<Given> {
   const signal = AbortSignal.any([left, AbortSignal.timeout(hashLimits.hashMs)])
   const hashed = await hasher.hash({ bytes: new Uint8Array(file), signal })
-  if (hashed.unscannable === 'empty') throw new Refusal(422, 'empty', 'The file is empty.')
+  if (hashed.unscannable === 'empty') throw new Refusal(422, 'empty', 'The file has no byte.')
   return signalsOfHash(hashed)
 }
 

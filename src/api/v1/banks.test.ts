@@ -38,6 +38,12 @@ test('banks are made, changed and read; a restricted bank gives no value to anyb
     body: { policy: { label: 'known' } },
   })
   await ask(api, '/banks/{name}', '/banks/NONE', 404, { key: reader })
+  const all = (await ask(api, '/banks', '/banks', 200, { key: reader }))['banks'] as Body[]
+  const known = await ask(api, '/banks/{name}', '/banks/KNOWN', 200, { key: reader })
+  assert.deepEqual(
+    known,
+    all.find(({ name }) => name === 'KNOWN'),
+  )
   const contents = '/banks/{name}/contents'
   const page = await ask(api, contents, '/banks/KNOWN/contents?limit=1', 200, { key: reader })
   const next = `/banks/KNOWN/contents?limit=1&cursor=${page['cursor']}`

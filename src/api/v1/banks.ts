@@ -104,7 +104,12 @@ const change = createRoute({
   request: {
     params: z.object({ name: bankName }),
     body: takes(
-      z.strictObject({ mode: z.enum(modes).optional(), policy: policyChange.optional() }),
+      z
+        .strictObject({ mode: z.enum(modes).optional(), policy: policyChange.optional() })
+        .refine(
+          ({ mode, policy = {} }) => mode !== undefined || Object.keys(policy).length > 0,
+          'changes nothing: name a mode, or a part of the policy',
+        ),
     ),
   },
   responses: {
@@ -132,9 +137,11 @@ export function addBanks(app: ApiApp, parts: BankParts): void {
     })
     return context.json((await bankNamed(db, name)) as never, 201)
   })
-  app.openapi(show, async (context) =>
-    context.json((await findBank(db, context.req.valid('param').name)) as never, 200),
-  )
+  app.openapi(show, async (context) => {
+    const { name } = context.req.valid('param')
+    const bank = (await listBanks(db)).find((one) => one.name === name)
+    return context.json((bank ?? (await findBank(db, name))) as never, 200)
+  })
   app.openapi(change, async (context) => {
     const { name } = context.req.valid('param')
     const { mode, policy } = context.req.valid('json')

@@ -6,9 +6,10 @@ import { problem } from '../../http/problem.ts'
 import { may, needs } from '../access.ts'
 import { changeBody, changeFeedLimits } from '../change-feed.ts'
 import type { ChangeFeed } from '../change-feed.ts'
-import { apiLimits } from './app.ts'
 import type { ApiApp } from './app.ts'
+import { bigNumber, limitUpTo } from './declare.ts'
 import { refusals } from './problem-schema.ts'
+import { refuseForNow } from './refuse.ts'
 
 const changeSchema = z
   .object({
@@ -33,8 +34,8 @@ const route = createRoute({
   middleware: [needs('blob:read')] as const,
   request: {
     query: z.object({
-      after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
-      limit: z.coerce.number().int().min(1).max(changeFeedLimits.pageMax).default(500),
+      after: bigNumber.optional(),
+      limit: limitUpTo(changeFeedLimits.pageMax).default(500),
     }),
   },
   responses: {
@@ -52,7 +53,8 @@ const route = createRoute({
 })
 
 const outdated = {
-  detail: 'What came after that number is not kept any more. Ask for your blobs and begin anew.',
+  detail:
+    'What came after that number is not kept any more. Ask without after, keep next, ask for your blobs in batches, and follow the changes from there.',
   code: 'outdated',
 }
 
@@ -78,11 +80,8 @@ export function addBlobChanges(app: ApiApp, { feed }: { feed: ChangeFeed }): voi
       onDropped: () => bindings.outgoing.destroy(),
     })
     if (stream === 'outdated') return problem(context, 410, outdated)
-    if (stream === 'too-many') {
-      const answer = problem(context, 503, { detail: 'Too many streams are open.' })
-      answer.headers.set('retry-after', String(apiLimits.retryAfterSeconds))
-      return answer
-    }
+    if (stream === 'too-many')
+      return refuseForNow(context, 'Too many streams are open. Close one, or come back later.')
     context.header('content-type', 'text/event-stream')
     return context.body(stream, 200)
   })

@@ -60,6 +60,13 @@ test('answers what to do with a blob, as the document says, and may be asked wit
     const again = await api.ask(path, { key, headers: { 'if-none-match': tag } })
     assert.equal(again.status, 304)
     assert.equal(await again.text(), '')
+    // As a proxy that packs answers sends it back, and as somebody who holds several.
+    for (const known of [`W/${tag}`, `"other", ${tag}`]) {
+      const headers = { 'if-none-match': known }
+      assert.equal((await api.ask(path, { key, headers })).status, 304, known)
+    }
+    const headers = { 'if-none-match': '"other"' }
+    assert.equal((await api.ask(path, { key, headers })).status, 200)
   }
 })
 

@@ -24,10 +24,13 @@ export const maxAgeSeconds: Record<BlobState, number> = {
   unscanned: 5,
 }
 
-const did = z.string().regex(didPattern).openapi({ example: 'did:plc:ewvi7nxzyoun6zhxrhs64oiz' })
-const cid = z
+export const didSchema = z
   .string()
-  .regex(cidPattern)
+  .regex(didPattern, 'is no DID')
+  .openapi({ example: 'did:plc:ewvi7nxzyoun6zhxrhs64oiz' })
+export const cidSchema = z
+  .string()
+  .regex(cidPattern, 'is no CID')
   .openapi({ example: 'bafkreibme22gw2h7y2h7tg2fhqotaqjucnbc24deqo72b6mkl2egezxhvy' })
 
 export const blobStateSchema = z
@@ -48,7 +51,7 @@ const one = createRoute({
   path: '/blobs/{did}/{cid}',
   tags: ['AppView'],
   summary: 'What to do with this blob of this account',
-  request: { params: z.object({ did, cid }) },
+  request: { params: z.object({ did: didSchema, cid: cidSchema }) },
   responses: {
     200: {
       description: 'May be kept as long as Cache-Control says.',
@@ -71,7 +74,10 @@ const many = createRoute({
       content: {
         'application/json': {
           schema: z.object({
-            blobs: z.array(z.object({ did, cid })).min(1).max(blobViewLimits.batchPairsMax),
+            blobs: z
+              .array(z.object({ did: didSchema, cid: cidSchema }))
+              .min(1)
+              .max(blobViewLimits.batchPairsMax),
           }),
         },
       },
@@ -86,13 +92,17 @@ const many = createRoute({
   },
 })
 
+const notNamed = {
+  detail: 'The address has to end in a DID and the CID of a blob: /blobs/did:plc:…/bafkrei….',
+  code: 'invalid-fields',
+}
+
 export function addBlobs(app: ApiApp, { view }: { view: BlobView }): void {
   app.openAPIRegistry.registerPath(one)
   app.get('/blobs/:did/:cid', needs('blob:read'), async (context) => {
     const asked = context.req.param()
     const pair = pairOf(asked)
-    if (pair === undefined)
-      return problem(context, 422, { detail: 'Write a DID and a CID.', code: 'invalid-fields' })
+    if (pair === undefined) return problem(context, 422, notNamed)
     const row = await view.one(pair)
     const { headers, isKnown, body } = answerOf(asked, row, context.req.header('if-none-match'))
     return isKnown ? context.body(null, 304, headers) : context.json(body, 200, headers)
@@ -103,7 +113,7 @@ export function addBlobs(app: ApiApp, { view }: { view: BlobView }): void {
     const wrong = pairs.indexOf(undefined)
     if (wrong >= 0)
       return problem(context, 422, {
-        detail: 'Some fields are not as they have to be.',
+        detail: `blobs.${wrong}.cid is no CID.`,
         code: 'invalid-fields',
         extra: { errors: [{ field: `blobs.${wrong}.cid`, message: 'is no CID' }] },
       }) as never
@@ -121,7 +131,14 @@ export function answerOf(
 ) {
   const etag = tagOf(row)
   const headers = { 'cache-control': `private, max-age=${maxAgeSeconds[row.state]}`, etag }
-  return { headers, isKnown: ifNoneMatch === etag, body: bodyOf(asked, row) }
+  return { headers, isKnown: isAmong(etag, ifNoneMatch), body: bodyOf(asked, row) }
+}
+
+/** RFC 9110, 13.1.2: a list, compared weakly, because proxies that pack an answer make its tag a weak one. */
+function isAmong(etag: string, ifNoneMatch: string | undefined): boolean {
+  if (ifNoneMatch === undefined) return false
+  if (ifNoneMatch === etag) return true
+  return ifNoneMatch.split(',').some((one) => one.trim().replace(/^W\//, '') === etag)
 }
 
 export function pairOf(asked: { did: string; cid: string }): Pair | undefined {

@@ -15,7 +15,17 @@ import { may, needs } from '../access.ts'
 import type { Access } from '../access.ts'
 import type { ApiApp } from './app.ts'
 import { addCaseVerbs } from './case-verbs.ts'
-import { body, cursor, number, orRefuse, paged, pageLimits, pageQuery, time } from './declare.ts'
+import {
+  body,
+  cursor,
+  limitUpTo,
+  number,
+  orRefuse,
+  paged,
+  pageLimits,
+  pageQuery,
+  time,
+} from './declare.ts'
 import { refusals } from './problem-schema.ts'
 
 export type CaseParts = { db: Database; clock: Clock; config: Config }
@@ -90,7 +100,7 @@ const caseFileSchema = z
         outcome: z.string(),
         reason: z.string(),
         wants: z.array(z.string()),
-        caseNumber: z.int().nullable(),
+        case: z.int().nullable(),
       }),
     ),
     actions: z.array(
@@ -163,8 +173,8 @@ const show = createRoute({
   middleware: [needs('case:read')] as const,
   request: {
     params: z.object({ id: number }),
-    query: z.object({
-      limit: z.coerce.number().int().min(1).max(pageLimits.rowsMax).default(100).openapi({
+    query: z.strictObject({
+      limit: limitUpTo(pageLimits.rowsMax).default(100).openapi({
         description: 'Rows of each part.',
       }),
     }),
@@ -201,7 +211,9 @@ async function readCaseFile(db: Database, caseNumber: number, limit: number, acc
     blobs: blobs.map(blobForMachines),
     places: [...new Set(decisions.map(uriOf))],
     matches: (await matchesOf(db, cids, limit)).map((row) => seenBy(access, matchForMachines(row))),
-    decisions: decisions.map((row) => seenBy(access, forMachines(row))),
+    decisions: decisions
+      .map((row) => seenBy(access, forMachines(row)))
+      .map(({ caseNumber, ...row }) => ({ ...row, case: caseNumber })),
     actions: (await actionsAbout(db, { caseNumber }, limit)).map(forMachines),
     labels: await labelsAbout(db, { caseNumber }, limit),
     appeals: await appealsOf(db, caseNumber),

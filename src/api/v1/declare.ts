@@ -21,15 +21,26 @@ export const text = z.string().refine(isStorable, 'holds U+0000 or half a charac
 export const time = z.iso.datetime()
 /** One that comes in: the database knows no year 0. */
 export const givenTime = time.refine((at) => Date.parse(at) >= 0, 'is before 1970')
+const wholeNumber = 'has to be a whole number'
 const int4Max = 2_147_483_647
 /** Of a case, a content, an appeal. */
-export const number = z.coerce.number().int().min(1).max(int4Max)
-export const bigNumber = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+export const number = z.coerce.number(wholeNumber).int(wholeNumber).min(1).max(int4Max)
+export const bigNumber = z.coerce
+  .number(wholeNumber)
+  .int(wholeNumber)
+  .min(0)
+  .max(Number.MAX_SAFE_INTEGER)
 
+/** Rows of a page. */
+export function limitUpTo(rowsMax: number) {
+  return z.coerce.number(wholeNumber).int(wholeNumber).min(1).max(rowsMax)
+}
+
+const notOurs = 'has to be the cursor of the page before, as it stands there'
 /** `cursor` is what the page before said; what it means is ours. */
-export const pageQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(pageLimits.rowsMax).default(pageLimits.rowsDefault),
-  cursor: z.coerce.number().int().min(0).max(int4Max).optional(),
+export const pageQuery = z.strictObject({
+  limit: limitUpTo(pageLimits.rowsMax).default(pageLimits.rowsDefault),
+  cursor: z.coerce.number(notOurs).int(notOurs).min(0).max(int4Max).optional(),
 })
 
 /** One row more than the page is read, to know whether there is more. */
@@ -56,6 +67,11 @@ export class Refusal extends Error {
     this.status = status
     this.code = code
   }
+}
+
+/** What a command says on a terminal, as the sentence of an answer. */
+export function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.?!]$/.test(words) ? '' : '.'}`
 }
 
 /** What the work refuses as a mistake of the caller (UsageError) is this status, with its sentence. */

@@ -11,6 +11,7 @@ import type { OtherTypes } from '../../domain/other-type.ts'
 import { bankNameCharsMax } from '../../domain/bank.ts'
 import type { Hex } from '../../domain/blob.ts'
 import type { Clock } from '../../domain/ports.ts'
+import { UsageError } from '../../domain/errors.ts'
 import { comparableOf, distancesOf, thresholdsFor } from '../../roles/compare-pair.ts'
 import { matchNow } from '../../roles/banks-now.ts'
 import { judgeStory, readStory, signalsOfStory } from '../../roles/explain-blob.ts'
@@ -23,9 +24,9 @@ import { needs } from '../access.ts'
 import type { BlobView } from '../blob-view.ts'
 import type { Turns } from '../turns.ts'
 import type { ApiApp } from './app.ts'
-import { cidPattern, didPattern, digestOfCid } from './blob-names.ts'
-import { blobStateSchema } from './blobs.ts'
-import { body, cursor, number, orRefuse, pageQuery, Refusal, text } from './declare.ts'
+import { digestOfCid } from './blob-names.ts'
+import { blobStateSchema, cidSchema, didSchema } from './blobs.ts'
+import { body, cursor, limitUpTo, number, orRefuse, pageQuery, Refusal, text } from './declare.ts'
 import { typeSchema } from './match-schema.ts'
 import { refusals } from './problem-schema.ts'
 
@@ -64,7 +65,7 @@ const route = createRoute({
   summary: 'How this blob of this account came through each gate, and what the banks of now say',
   middleware: [needs('case:read'), needs('bank:read'), needs('match:distance')] as const,
   request: {
-    params: z.object({ did: z.string().regex(didPattern), cid: z.string().regex(cidPattern) }),
+    params: z.object({ did: didSchema, cid: cidSchema }),
   },
   responses: { 200: body('The story.', storySchema), ...refusals(404, 409, 422, 503) },
 })
@@ -102,7 +103,7 @@ const caseRoute = createRoute({
   middleware: [needs('case:read'), needs('bank:read'), needs('match:distance')] as const,
   request: {
     params: z.object({ id: number }),
-    query: pageQuery.extend({ limit: z.coerce.number().int().min(1).max(blobsMax).default(5) }),
+    query: pageQuery.extend({ limit: limitUpTo(blobsMax).default(5) }),
   },
   responses: {
     200: body('A page of stories.', z.object({ blobs: z.array(any), cursor })),
@@ -118,7 +119,7 @@ const pairRoute = (others: OtherTypes) =>
     summary: 'How far two signals or blobs are apart, and for which banks that is near enough',
     middleware: [needs('case:read'), needs('bank:read'), needs('match:distance')] as const,
     request: {
-      query: z.object({
+      query: z.strictObject({
         a: text.max(256).openapi({ description: 'A signal in hex or a blob CID, as it is seen.' }),
         b: text.max(256).openapi({ description: 'The same, as it is banked.' }),
         type: typeSchema(others).optional(),
@@ -173,11 +174,15 @@ export function addExplain(app: ApiApp, parts: ExplainParts): void {
       bank === undefined
         ? await listBanks(db)
         : [await orRefuse(404, 'no-such-bank', bankNamed(db, bank))]
-    const known = { type, others }
-    const distances = distancesOf(
-      await comparableOf(db, a, known),
-      await comparableOf(db, b, known),
-    )
+    // The command's own sentence repeats what was typed, which is a signal here.
+    const comparable = (name: string, what: string) =>
+      comparableOf(db, what, { type, others }).catch((error: unknown) => {
+        if (!(error instanceof UsageError)) throw error
+        const wanted = type === undefined ? 'a signal' : `a signal of type ${type}`
+        const sentence = `${name} has to be ${wanted} in hex, of its full length, or the CID of a blob.`
+        throw new Refusal(422, 'invalid-fields', sentence)
+      })
+    const distances = distancesOf(await comparable('a', a), await comparable('b', b))
     const thresholds = distances.flatMap((one) => thresholdsFor(one, banks, others))
     // Without the hashes themselves.
     const shown = distances.map(({ type, distance, variant }) => ({
@@ -189,7 +194,7 @@ export function addExplain(app: ApiApp, parts: ExplainParts): void {
   app.openapi(route, async (context) => {
     const { did, cid } = context.req.valid('param')
     const digest = digestOfCid(cid)
-    if (digest === undefined) throw new Refusal(422, 'invalid-fields', 'Write a DID and a CID.')
+    if (digest === undefined) throw new Refusal(422, 'invalid-fields', 'cid is no CID of a blob.')
     const { principal } = context.get('access')
     const story = await parts.turns(() => explain(parts, { did, digest, principal }))
     const row = await parts.view.one({ did, digest })
@@ -206,7 +211,11 @@ async function explain(
   const account = await accountOf(parts.db, did)
   const story = ofAccount(await readStory(parts.db, digest), account?.id)
   if (story.scan === undefined && story.seen.sightings === 0 && story.openScan === undefined)
-    throw new Refusal(404, 'nothing-known', 'Nothing is known about this blob.')
+    throw new Refusal(
+      404,
+      'nothing-known',
+      'Nothing is known about this blob: it was never seen here, or is forgotten.',
+    )
   const [told] = await tell(parts, [story], principal)
   if (told === undefined) throw new TypeError('one story is told')
   return told

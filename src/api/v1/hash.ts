@@ -6,6 +6,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { contentReasons, pdqQualityMin, pluginReasons } from '../../domain/blob.ts'
+import type { HostReason } from '../../domain/blob.ts'
 import { blobCidOf } from '../../domain/cid.ts'
 import { pluginReason } from '../../domain/other-type.ts'
 import type { OtherTypes } from '../../domain/other-type.ts'
@@ -90,7 +91,7 @@ const hashRoute = createRoute({
       },
     },
   },
-  responses: { 200: ok, ...refusals(400, 408, 413, 422, 503) },
+  responses: { 200: ok, ...refusals(400, 408, 413, 415, 422, 503) },
 })
 
 const urlRoute = createRoute({
@@ -114,6 +115,7 @@ const urlRoute = createRoute({
 export function addHashRoutes(app: ApiApp, { parts }: ApiParts): void {
   const { config, fetcher, hasher, others } = parts
   const shares = createShares(hashLimits)
+  const tooLarge = `A file may have ${config.blobBytesMax} bytes.`
 
   const inTurn = async (
     context: Context<ApiVariables>,
@@ -121,7 +123,10 @@ export function addHashRoutes(app: ApiApp, { parts }: ApiParts): void {
   ): Promise<Response> => {
     const give = await shares.take(context.get('access').principal, context.req.raw.signal)
     if (give === undefined)
-      return refuseForNow(context, 'Too many pictures are being hashed. Ask again in a moment.')
+      return refuseForNow(
+        context,
+        'Too many pictures are being hashed. Ask again after Retry-After seconds.',
+      )
     try {
       return await work()
     } finally {
@@ -142,16 +147,22 @@ export function addHashRoutes(app: ApiApp, { parts }: ApiParts): void {
       inTurn(context, async () => {
         const bytesMax = config.blobBytesMax + hashLimits.formBytes
         const read = await readBytes(context.req.raw, { bytesMax, ms: hashLimits.bodyMs })
-        if (read.kind === 'too-large')
-          return refuse(context, 413, `A file may have ${config.blobBytesMax} bytes.`)
+        if (read.kind === 'too-large') return refuse(context, 413, tooLarge, 'too-large')
         if (read.kind === 'incomplete')
-          return refuse(context, 408, 'The body did not arrive in time.')
+          return refuse(context, 408, 'The body did not arrive in time. Send it again.', 'too-slow')
         const contentType = context.req.header('content-type') ?? ''
         const file = fileOfForm(read.bytes, contentType, ['file', 'image'])
+        if (file.kind === 'no-form')
+          return refuse(
+            context,
+            415,
+            'Send a form: content-type: multipart/form-data, the file in a part named file.',
+            'wrong-type',
+          )
         if (file.kind === 'refused') return refuse(context, 422, file.sentence, 'no-file')
-        if (file.bytes.length === 0) return refuse(context, 422, 'The file is empty.', 'empty')
+        if (file.bytes.length === 0) return refuse(context, 422, 'The file has no byte.', 'empty')
         if (file.bytes.length > config.blobBytesMax)
-          return refuse(context, 413, `A file may have ${config.blobBytesMax} bytes.`)
+          return refuse(context, 413, tooLarge, 'too-large')
         return hash(context, file)
       }) as never,
   )
@@ -165,18 +176,30 @@ export function addHashRoutes(app: ApiApp, { parts }: ApiParts): void {
         ])
         const fetched = await fetcher.fetchUrl({ url: context.req.valid('json').url, signal })
         if (fetched.kind === 'deferred')
-          return refuseForNow(context, `The address gave nothing now: ${fetched.reason}.`)
+          return refuseForNow(
+            context,
+            `The address gave nothing now: ${fetched.reason}. Ask again after Retry-After seconds.`,
+          )
         if (fetched.kind === 'unavailable')
           return refuse(
             context,
             422,
-            `The address gave nothing: ${fetched.reason}.`,
+            urlSentences[fetched.reason] ?? `The address gave nothing: ${fetched.reason}.`,
             fetched.reason,
           )
-        if (fetched.bytes.length === 0) return refuse(context, 422, 'Nothing lies there.', 'empty')
+        if (fetched.bytes.length === 0)
+          return refuse(context, 422, 'What lies at the address has no byte.', 'empty')
         return hash(context, fetched)
       }) as never,
   )
+}
+
+const urlSentences: Partial<Record<HostReason, string>> = {
+  'forbidden-address':
+    'Only public https addresses are fetched: a name and not an IP address, the default port, and no redirect inwards.',
+  'not-found': 'There is nothing at the address.',
+  refused: 'The host of the address refuses to give it.',
+  'too-large': 'What lies at the address is larger than a blob may be.',
 }
 
 function hashed(

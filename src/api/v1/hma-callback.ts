@@ -17,7 +17,7 @@ export function addHmaCallback(app: ApiApp): void {
     refuse(
       context,
       501,
-      'Blobwatch compares hashes itself and asks no HMA server. Announce uploads at /api/v1/webhook/atproto-callback.',
+      'Blobwatch compares hashes itself and asks no HMA server. Announce uploads at /api/v1/webhook/atproto-callback of the public listener.',
       'not-offered',
     ),
   )

@@ -10,7 +10,16 @@ import { proveEntry } from '../../roles/prove-entry.ts'
 import { newestCheckpoint } from '../../steps/checkpoints.ts'
 import { may, needs } from '../access.ts'
 import type { ApiApp } from './app.ts'
-import { bigNumber, body, givenTime, number, pageLimits, Refusal, text } from './declare.ts'
+import {
+  bigNumber,
+  body,
+  givenTime,
+  limitUpTo,
+  number,
+  pageLimits,
+  Refusal,
+  text,
+} from './declare.ts'
 import { refusals } from './problem-schema.ts'
 
 /** No index knows what entries say: one request looks at no more than this many. */
@@ -36,10 +45,10 @@ const list = createRoute({
     'A search looks at a bounded stretch: a page may be empty and have a `next`, which is `before` (or, with order=oldest, `after`) of the page that goes on.',
   middleware: [needs('ledger:read')] as const,
   request: {
-    query: z.object({
+    query: z.strictObject({
       type: z
         .string()
-        .regex(/^[a-z][a-z0-9.,*-]{0,500}$/)
+        .regex(/^[a-z][a-z0-9.,*-]{0,500}$/, 'has to be types with commas, as case.*,bank.set')
         .optional()
         .openapi({ description: 'With commas; case.* for all that begin so.' }),
       case: number.optional(),
@@ -53,7 +62,7 @@ const list = createRoute({
       before: bigNumber.optional(),
       after: bigNumber.optional(),
       order: z.enum(['newest', 'oldest']).default('newest'),
-      limit: z.coerce.number().int().min(1).max(pageLimits.rowsMax).default(pageLimits.rowsDefault),
+      limit: limitUpTo(pageLimits.rowsMax).default(pageLimits.rowsDefault),
     }),
   },
   responses: {

@@ -82,7 +82,9 @@ export function frameFor(
   const only = asked.banks?.map((name) => {
     const bank = named.find((one) => one.name === name)
     if (bank === undefined)
-      throw new UsageError('A bank in `banks` is not there, or this key may not name it.')
+      throw new UsageError(
+        'A bank in banks is not there, or this key may not name it: restricted banks need bank:read.',
+      )
     return bank.id
   })
   return {

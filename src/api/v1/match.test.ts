@@ -51,7 +51,7 @@ describe('POST /match', () => {
       assert.equal(refused.status, 422)
       assert.equal(
         refused.body.detail,
-        'A bank in `banks` is not there, or this key may not name it.',
+        'A bank in banks is not there, or this key may not name it: restricted banks need bank:read.',
       )
     }
     assert.equal((await match({ ...asked, banks: ['SPAM'] })).body.match_count, 0)

@@ -142,14 +142,22 @@ export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void 
       const { principal } = context.get('access')
       const give = await batches.take(principal, context.req.raw.signal)
       if (give === undefined)
-        return refuseForNow(context, 'Too many batches are open. Ask again in a moment.')
+        return refuseForNow(
+          context,
+          'Too many batches are open. Ask again after Retry-After seconds.',
+        )
       try {
         return await bounded(context, next)
       } finally {
         give()
       }
     }
-    return refuse(context, 415, 'Send application/json or application/x-ndjson.')
+    return refuse(
+      context,
+      415,
+      'Say what the body is: content-type: application/json or application/x-ndjson.',
+      'wrong-type',
+    )
   })
   app.openapi(batchRoute(others), async (context) => {
     const access = context.get('access')
@@ -161,7 +169,10 @@ export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void 
       const { raw } = context.req
       const give = await streams.take(access.principal, raw.signal)
       if (give === undefined)
-        return refuseForNow(context, 'Too many streams are open. Ask again in a moment.')
+        return refuseForNow(
+          context,
+          'Too many streams are open. Ask again after Retry-After seconds.',
+        )
       return answerLines(raw, {
         answering,
         others,
@@ -184,7 +195,8 @@ export function addMatchRoutes(app: ApiApp, { parts, onError }: ApiParts): void 
 
 const wrongSentences: Record<AskedWrong, string> = {
   'hash-type': 'hash_type is neither one of ours nor a plug-in of this server.',
-  'hash-value': 'hash_value has not the length, or not the digits, of its hash_type.',
+  'hash-value':
+    'hash_value has to be hexadecimal and of the length of its hash_type (pdq and sha256 64 digits, sha1 40, md5 32, clip 128, of a plug-in as many as its manifest says).',
   quality: 'quality is a number from 0 to 100.',
 }
 

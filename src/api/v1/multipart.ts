@@ -6,12 +6,15 @@
 export const formLimits = { partsMax: 16, headerBytesMax: 4_096, boundaryCharsMax: 70 } as const
 
 export type FormFile =
-  { kind: 'file'; bytes: Uint8Array; contentType?: string } | { kind: 'refused'; sentence: string }
+  | { kind: 'file'; bytes: Uint8Array; contentType?: string }
+  /** The body is no form at all. */
+  | { kind: 'no-form' }
+  | { kind: 'refused'; sentence: string }
 
 /** The first part that has one of `names`. */
 export function fileOfForm(body: Buffer, contentType: string, names: readonly string[]): FormFile {
   const boundary = boundaryOf(contentType)
-  if (boundary === undefined) return refused('The body has to be multipart/form-data.')
+  if (boundary === undefined) return { kind: 'no-form' }
   const mark = Buffer.from(`--${boundary}`)
   let at = body.indexOf(mark)
   for (let parts = 0; at >= 0; parts += 1) {
@@ -23,12 +26,12 @@ export function fileOfForm(body: Buffer, contentType: string, names: readonly st
     if (headersEnd < 0 || headersEnd - at > formLimits.headerBytesMax)
       return refused('A part of the form has no headers, or too many.')
     const end = body.indexOf(`\r\n--${boundary}`, headersEnd + 2)
-    if (end < 0) return refused('The form ends in the middle of a part.')
+    if (end < 0) return refused('The form ends in the middle of a part. Send it again.')
     const headers = body.toString('latin1', at, headersEnd)
     if (names.includes(nameOf(headers) ?? '')) return file(body, headersEnd + 4, end, headers)
     at = end + 2
   }
-  return refused(`The form has no part ${names.join(' or ')}.`)
+  return refused(`The form has no part ${names.join(' or ')}: name the part with the file so.`)
 }
 
 const dashes = Buffer.from('--')

@@ -25,6 +25,7 @@ const sentences = {
   415: 'Not a type of body that this takes.',
   422: 'A field is not as it has to be; `detail` and `errors` say which.',
   429: 'Too often; see Retry-After.',
+  500: 'Our fault; the log has it under `requestId`.',
   501: 'Not offered here.',
   503: 'Not now; see Retry-After.',
 } as const
@@ -34,11 +35,13 @@ type Refusal = {
   content: { 'application/problem+json': { schema: typeof problemSchema } }
 }
 
-/** The refusals of a route, for its `responses`. 401, 403 and 429 belong to all. */
+/** The refusals of a route, for its `responses`. 401, 403, 429 and 500 belong to all. */
 export function refusals<const Status extends keyof typeof sentences>(
   ...statuses: Status[]
 ): Record<Status | 401 | 403 | 429, Refusal> {
-  const all: (Status | 401 | 403 | 429)[] = [401, 403, 429, ...statuses]
+  const all: (keyof typeof sentences)[] = [401, 403, 429, 500, ...statuses]
+  // Whatever reads JSON asks for its type.
+  if (all.includes(400)) all.push(415)
   const content = { 'application/problem+json': { schema: problemSchema } }
   const entries = all.map((status) => [status, { description: sentences[status], content }])
   return Object.fromEntries(entries) as Record<Status | 401 | 403 | 429, Refusal>

@@ -10,12 +10,12 @@ import { readUpload, recordOf } from '../../sources/webhook-payload.ts'
 import { reportUser } from '../../steps/report-user.ts'
 import { needs } from '../access.ts'
 import type { ApiParts } from '../open-apis.ts'
-import { plainText } from './action-schema.ts'
+import { noControl, plainText } from './action-schema.ts'
 import type { ApiApp } from './app.ts'
 import { jsonBody } from './app.ts'
 import { contentOf } from './content-id.ts'
 import { refusals } from './problem-schema.ts'
-import { refuseForNow } from './refuse.ts'
+import { intakeStopped, refuseForNow } from './refuse.ts'
 
 export const reportLimits = {
   jsonBytesMax: 64 * 1024,
@@ -35,7 +35,11 @@ const reportRoute = createRoute({
       content: {
         'application/json': {
           schema: z.object({
-            contentId: z.string().min(1).max(reportLimits.contentIdCharsMax).regex(plainText),
+            contentId: z
+              .string()
+              .min(1)
+              .max(reportLimits.contentIdCharsMax)
+              .regex(plainText, noControl),
             imageUrl: z
               .url({ protocol: /^https?$/ })
               .max(reportLimits.urlCharsMax)
@@ -45,7 +49,7 @@ const reportRoute = createRoute({
               .min(1)
               .max(reportLimits.reasonCharsMax)
               // New lines and tabs are what people write; nothing else that is not to be seen.
-              .regex(/^(?:[^\p{Cc}\p{Cs}]|[\n\r\t])*$/u),
+              .regex(/^(?:[^\p{Cc}\p{Cs}]|[\n\r\t])*$/u, noControl),
           }),
         },
       },
@@ -69,7 +73,7 @@ const reportRoute = createRoute({
 export function addReportRoutes(app: ApiApp, { parts, health }: ApiParts): void {
   const { db, clock, others, bells } = parts
   app.openapi(reportRoute, async (context) => {
-    if (!health.intakeAllowed()) return refuseForNow(context, 'Intake is stopped for the moment.')
+    if (!health.intakeAllowed()) return refuseForNow(context, intakeStopped)
     const { contentId, imageUrl, reportReason } = context.req.valid('json')
     const id = `r_${randomBytes(12).toString('base64url')}`
     const { principal } = context.get('access')
