@@ -89,6 +89,14 @@ test('a statement ends at its time limit', async () => {
   await hasty.end()
 })
 
+test('no statement is waited for for ever, whoever asks: a server that is stopped says nothing', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const never = ask('read', new Promise<never>(() => {}))
+  const rejected = assert.rejects(never, isKind(RetryableError, /read: no answer within 40000 ms/))
+  t.mock.timers.tick(40_000)
+  await rejected
+})
+
 test('a slow statement does not hold up others while connections are free', async () => {
   const db = connect(database.ownerAddress, { max: 2, applicationName: 'test', log: silentLog })
   const slow = ask('sleep', db`select pg_sleep(1.5)`)

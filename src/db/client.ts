@@ -69,10 +69,17 @@ export function connectWith(
   return forbidTransactions(sql as unknown as Database)
 }
 
-/** Runs one statement and sorts its error; `what` completes "could not …" for the reader of a log. */
-export async function ask<T>(what: string, statement: PromiseLike<T>): Promise<T> {
+/**
+ * Runs one statement and sorts its error; `what` completes "could not …" for the reader of a log. `limitMs`: of a client
+ * whose server may take longer than usual.
+ */
+export async function ask<T>(
+  what: string,
+  statement: PromiseLike<T>,
+  limitMs: number = STATEMENT_TIMEOUT_MS + ANSWER_GRACE_MS,
+): Promise<T> {
   try {
-    return await statement
+    return await inTime(statement, what, limitMs)
   } catch (error) {
     throw databaseError(what, error)
   }
@@ -95,7 +102,7 @@ export async function callStep<T>(
     texts.length === 0
       ? db`select * from ${db(name)}(${json}::jsonb)`
       : db`select * from ${db(name)}(${json}::jsonb${texts.reduce((before, text) => db`${before}, ${text}::text`, db``)})`
-  const rows = await ask(`step ${name}`, inTime(statement, `step ${name}`, answerLimitMs(db)))
+  const rows = await ask(`step ${name}`, statement, answerLimitMs(db))
   const isScalar = rows.columns.length === 1 && rows.columns[0]?.name === name
   return (isScalar ? rows[0]?.[name] : [...rows]) as T
 }
@@ -115,7 +122,7 @@ export async function inTime<T>(work: PromiseLike<T>, what: string, limitMs: num
 }
 
 /** Milliseconds after which a statement of this client has surely been given up by the server. */
-function answerLimitMs(db: Database): number {
+export function answerLimitMs(db: Database): number {
   return Number(db.options.connection['statement_timeout']) + ANSWER_GRACE_MS
 }
 
