@@ -32,6 +32,7 @@ const io: Io = {
   setExitCode: (code) => {
     process.exitCode = code
   },
+  exit: (code) => process.exit(code),
 }
 
 // Whoever reads our output may have read enough: `| head`.

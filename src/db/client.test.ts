@@ -53,6 +53,7 @@ test('sorts what a step raises: our own faults are fatal, contention is worth an
   await assert.rejects(raise('BU001'), isKind(UsageError, /^it is so$/))
   for (const code of ['40001', '40P01', '55P03', '57014', '57P01', '08006', '53300'])
     await assert.rejects(raise(code), isKind(RetryableError, new RegExp(code)))
+  await assert.rejects(raise('53100'), isKind(RetryableError, /the disk of the database is full/))
   await assert.rejects(raise('22P05'), isKind(PermanentError, /22P05/))
   await assert.rejects(
     raise('P0001'),
