@@ -64,13 +64,28 @@ export function createV1App(options: {
     description: 'A key as `blobwatch key create` prints it.',
   })
   for (const add of options.routes) add(app)
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: { title: 'Blobwatch', version, description: 'Known harmful media on the AT Protocol.' },
-    servers: [{ url: '/api/v1' }],
-    security: [{ key: [] }],
-  })
+  addDocument(app)
   return app
+}
+
+/** Computed once: a hundred answers of it are a second of computing, and any key may ask. */
+function addDocument(app: ApiApp): void {
+  let text: string | undefined
+  app.get('/openapi.json', (context) => {
+    text ??= JSON.stringify(
+      app.getOpenAPI31Document({
+        openapi: '3.1.0',
+        info: {
+          title: 'Blobwatch',
+          version,
+          description: 'Known harmful media on the AT Protocol.',
+        },
+        servers: [{ url: '/api/v1' }],
+        security: [{ key: [] }],
+      }),
+    )
+    return context.body(text, 200, { 'content-type': 'application/json' })
+  })
 }
 
 /** For routes that take JSON: an upload has its own limit. */
