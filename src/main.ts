@@ -41,6 +41,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(process.exitCode ?? exitCodes.ok)
 })
 
+// Nobody can be told that there is no room for what is told, and the service goes on.
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'ENOSPC') throw error
+})
+
 // Crash-only: what nobody caught leaves the process in a state that nobody knows (reliability.md 2.2).
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => {
