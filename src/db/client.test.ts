@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { FatalError, PermanentError, RetryableError, UsageError } from '../domain/errors.ts'
 import { silentLog, testDatabase } from '../testing/database.ts'
 import { describeAddress, parseAddress } from './address.ts'
-import { ask, callStep, connect } from './client.ts'
+import { ask, callStep, connect, reconnectAfterS } from './client.ts'
 import { DatabaseFault, databaseError, sqlState } from './failure.ts'
 import { openSession } from './session.ts'
 
@@ -120,6 +120,16 @@ test('a session is over for good when its connection is', async () => {
   await lost
   assert.throws(() => session.sql`select 1`, RetryableError)
   assert.throws(() => session.sql.unsafe('select 1'), RetryableError)
+})
+
+test('a server that is back is noticed within two seconds, however long it was away', async () => {
+  const db = connect(database.ownerAddress, { max: 1, applicationName: 'test', log: silentLog })
+  assert.equal(db.options.backoff, reconnectAfterS)
+  for (let tries = 0; tries < 100; tries += 1) {
+    const seconds = reconnectAfterS(tries)
+    assert.ok(seconds > 0 && seconds <= 2, `${seconds} after ${tries}`)
+  }
+  await db.end()
 })
 
 test('a server that is not there is a RetryableError', async () => {

@@ -33,6 +33,7 @@ const STATEMENT_TIMEOUT_MS = 30_000
 const LOCK_TIMEOUT_MS = 10_000
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
 const CONNECT_TIMEOUT_S = 10
+const RECONNECT_MAX_S = 2
 /** How much longer than the server's own limit we wait for an answer: a machine that vanished never sends one. */
 const ANSWER_GRACE_MS = 10_000
 
@@ -51,6 +52,7 @@ export function connectWith(
     max: options.max,
     connect_timeout: CONNECT_TIMEOUT_S,
     keep_alive: 5,
+    backoff: reconnectAfterS,
     // One statement a connection: `postgres` would queue others behind a slow one although connections are free soon.
     max_pipeline: 0,
     fetch_types: false,
@@ -67,6 +69,14 @@ export function connectWith(
   const sql =
     'url' in address ? postgres(address.url, settings) : postgres({ ...address, ...settings })
   return forbidTransactions(sql as unknown as Database)
+}
+
+/**
+ * Seconds until the next try, after so many that failed. The driver's own are up to twenty, in which a request would wait
+ * for a server that is back already, or be told late that it is not.
+ */
+export function reconnectAfterS(tries: number): number {
+  return (0.5 + Math.random() / 2) * Math.min(3 ** tries / 100, RECONNECT_MAX_S)
 }
 
 /**
