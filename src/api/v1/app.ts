@@ -7,7 +7,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
 import { limitBody } from '../../http/limit-body.ts'
 import { RetryableError, UsageError } from '../../domain/errors.ts'
-import { problem } from '../../http/problem.ts'
+import { isCutOff, problem } from '../../http/problem.ts'
 import type { OnAppError } from '../../http/problem.ts'
 import { version } from '../../version.ts'
 import { keyAccess } from '../access.ts'
@@ -53,6 +53,7 @@ export function createV1App(options: {
       answer.headers.set('retry-after', String(apiLimits.retryAfterSeconds))
       return answer
     }
+    if (isCutOff(error)) return problem(context, 400)
     options.onError(error, context.get('requestId'))
     return problem(context, 500)
   })
