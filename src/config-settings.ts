@@ -153,7 +153,7 @@ export const settings = {
   BLOBWATCH_DECODER_SLOTS: { fallback: '2', help: 'Sandboxed decoder children of this process.' },
   BLOBWATCH_DISK_FREE_MB_MIN: {
     fallback: '1024',
-    help: 'Intake stops while the disk of the data folder has less than this free.',
+    help: 'Intake and imports stop while the disk of the data folder has less than this free.',
   },
   BLOBWATCH_DATA_KEY: {
     secret: true,

@@ -32,12 +32,18 @@ const io: Io = {
   setExitCode: (code) => {
     process.exitCode = code
   },
+  exit: (code) => process.exit(code),
 }
 
 // Whoever reads our output may have read enough: `| head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit(process.exitCode ?? exitCodes.ok)
+})
+
+// Nobody can be told that there is no room for what is told, and the service goes on.
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'ENOSPC') throw error
 })
 
 // Crash-only: what nobody caught leaves the process in a state that nobody knows (reliability.md 2.2).

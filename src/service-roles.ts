@@ -189,7 +189,7 @@ async function actLoop(context: Context): Promise<void> {
 }
 
 async function exchangeLoop(context: Context): Promise<void> {
-  const { parts } = context
+  const { parts, health } = context
   const options = {
     ...parts,
     dataKey: parts.identity.dataKey,
@@ -198,7 +198,7 @@ async function exchangeLoop(context: Context): Promise<void> {
   }
   await loop(context, 'exchange', {
     slots: roleLimits.exchangeSlots,
-    claim: (free) => claimFetches(options, free),
+    claim: async (free) => (health.intakeAllowed() ? claimFetches(options, free) : []),
     handle: (claimed, signal) => fetchExchange(claimed, options, signal),
     bell: parts.bells.exchange,
     idleMs: 1000,

@@ -65,9 +65,7 @@ export async function build(
   const failure = Promise.withResolvers<never>()
   // Nobody may be listening yet; whoever awaits `failed` still hears of it.
   failure.promise.catch(() => undefined)
-  parts.database.lost?.addEventListener('abort', () =>
-    failure.reject(new Error('the embedded Postgres is gone')),
-  )
+  parts.database.lost?.addEventListener('abort', () => failure.reject(parts.database.lost?.reason))
   const kept = stack.move()
   return {
     parts,

@@ -3,6 +3,7 @@
 // Promises: an answer is at most `freshMs` old; memory, statements at once and who may wait are bounded; RetryableError
 // when the database is away or too many wait. A crash loses nothing.
 import type { Hex } from '../domain/blob.ts'
+import { inTime } from '../db/client.ts'
 import { RetryableError } from '../domain/errors.ts'
 import { msSince } from '../domain/ms-since.ts'
 import type { Clock } from '../domain/ports.ts'
@@ -13,6 +14,10 @@ export const blobViewLimits = {
   keptMax: 50_000,
   statementPairsMax: 500,
   statements: 2,
+  /** A statement takes some milliseconds: whoever waits for one that takes this long is told to come again. */
+  answerMs: 5_000,
+  /** So long a failure is given to whoever asks next: the app asks again what the short way could not answer. */
+  failedMs: 100,
   waitingMax: 20_000,
   batchPairsMax: 1_000,
 } as const
@@ -39,6 +44,7 @@ export function createBlobView(options: {
   let arrived: Waiting[] = []
   let statements = 0
   let scheduled = false
+  let failed: { atMs: number; error: unknown } | undefined
 
   const later = () => {
     if (scheduled || statements >= blobViewLimits.statements || arrived.length === 0) return
@@ -56,7 +62,7 @@ export function createBlobView(options: {
     const readMs = clock()
     later()
     try {
-      const rows = await read(batch)
+      const rows = await inTime(read(batch), 'ask about blobs', blobViewLimits.answerMs)
       batch.forEach((waiting, i) => {
         const row = rows[i]
         if (row === undefined) return waiting.reject(new TypeError('one answer a pair'))
@@ -64,6 +70,7 @@ export function createBlobView(options: {
         waiting.resolve(row)
       })
     } catch (error) {
+      failed = { atMs: clock(), error }
       for (const waiting of batch) waiting.reject(error)
     }
     statements -= 1
@@ -85,6 +92,8 @@ export function createBlobView(options: {
       const known = kept.get(key)
       if (known !== undefined && msSince(known.readMs, clock()) < blobViewLimits.freshMs)
         return Promise.resolve(known.row)
+      if (failed !== undefined && msSince(failed.atMs, clock()) < blobViewLimits.failedMs)
+        return Promise.reject(failed.error)
       if (arrived.length >= blobViewLimits.waitingMax)
         return Promise.reject(new RetryableError('too many questions about blobs wait'))
       return new Promise((resolve, reject) => {

@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { request } from 'node:http'
 import type { ClientRequest } from 'node:http'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { apiInTest } from './api-in-test.ts'
@@ -53,6 +55,20 @@ const cuts: Record<string, { type: string; path: string; cut: Cut }> = {
     cut: async (sent) => void sent.write('{"actions":['),
   },
 }
+
+test('a body that breaks off with its headers is the client’s fault and no line in the log', async (t) => {
+  const api = await apiInTest(t)
+  const key = await api.key(['match:read'])
+  const { hostname, port } = new URL(api.url)
+  const socket = connect(Number(port), hostname)
+  const answer = text(socket)
+  socket.write(
+    `POST /api/v1/match HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}`,
+  )
+  assert.match(await answer, /^HTTP\/1\.1 400 /)
+  assert.equal((await api.ask('/api/v1/status', { key })).status, 200)
+  assert.deepEqual(api.lines, [])
+})
 
 test('clients that go away leave no place taken, no connection and no line in the log', async (t) => {
   const api = await apiInTest(t, { BLOBWATCH_API_REQUESTS_PER_SECOND: '10000' })

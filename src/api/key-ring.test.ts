@@ -23,11 +23,18 @@ function ringOf(change: Partial<StoredKey> = {}) {
     revokedAt: null,
     ...change,
   }
-  const state = { nowMs: 1_000_000, reads: 0, isAway: false, used: [] as string[][] }
+  const state = {
+    nowMs: 1_000_000,
+    reads: 0,
+    isAway: false,
+    isStuck: false,
+    used: [] as string[][],
+  }
   const ring = createKeyRing({
     clock: () => state.nowMs,
     async read(asked) {
       state.reads += 1
+      if (state.isStuck) return new Promise<never>(() => {})
       if (state.isAway) throw new RetryableError('the database is away')
       return asked === id ? row : undefined
     },
@@ -129,6 +136,17 @@ describe('a key', () => {
     await assert.rejects(open(), RetryableError)
     state.isAway = false
     assert.equal((await open()).kind, 'open')
+  })
+
+  test('goes on too where the database says nothing at all, and waits two seconds for it', async (t) => {
+    const { open, state } = ringOf()
+    assert.equal((await open()).kind, 'open')
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    state.isStuck = true
+    state.nowMs += 5_000
+    const opened = open()
+    t.mock.timers.tick(keyRingLimits.readMs)
+    assert.equal((await opened).kind, 'open')
   })
 
   test('that was used is told when the ring is closed, once', async () => {

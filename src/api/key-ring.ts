@@ -2,10 +2,11 @@
 //
 // Promises: a revoked or expired key opens nothing a second later in every process; what is compared is a digest, in
 // constant time, also where there is no such key; the database is asked once a second for a key, however often it is used.
-// While the database is away, keys of the last minute go on. The time of last use is written at most once a minute.
+// While the database is away or says nothing, keys of the last minute go on. The time of last use is written at most once a minute.
 import { timingSafeEqual } from 'node:crypto'
 import { hashSecret } from '../cases/api-keys.ts'
 import type { KeyScope, StoredKey } from '../cases/api-keys.ts'
+import { inTime } from '../db/client.ts'
 import { msSince } from '../domain/ms-since.ts'
 import type { Clock } from '../domain/ports.ts'
 import type { Access } from './access.ts'
@@ -15,6 +16,8 @@ import type { Networks } from './networks.ts'
 export const keyRingLimits = {
   freshMs: 1_000,
   staleMs: 60_000,
+  /** How long a key that is known waits for the database. */
+  readMs: 2_000,
   keysMax: 10_000,
   usedEveryMs: 60_000,
 } as const
@@ -75,7 +78,10 @@ export function createKeyRing(options: {
   }
   const readAnew = async (id: string, before: Known | undefined): Promise<Held | undefined> => {
     try {
-      const row = await options.read(id)
+      const reading = options.read(id)
+      const row = await (before === undefined
+        ? reading
+        : inTime(reading, 'read a key', keyRingLimits.readMs))
       return row && held(row)
     } catch (error) {
       if (before === undefined || msSince(before.readMs, clock()) > keyRingLimits.staleMs)

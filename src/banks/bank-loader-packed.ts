@@ -1,5 +1,5 @@
 // Bank signals as Postgres packs them, a page of rows as one row, and as the index takes them. No object per signal.
-import { ask, inTime } from '../db/client.ts'
+import { ask } from '../db/client.ts'
 import type { OtherTypes } from '../domain/other-type.ts'
 import { bytesOfType } from '../domain/signal-batch.ts'
 import type { AnyBatch } from '../domain/signal-batch.ts'
@@ -83,5 +83,5 @@ export async function* readInOrder<T>(
 
 /** Throws RetryableError where the database does not answer in time. */
 export async function read<T>(what: string, statement: PromiseLike<T>): Promise<T> {
-  return ask(what, inTime(statement, what, loaderLimits.answerMs))
+  return ask(what, statement, loaderLimits.answerMs)
 }

@@ -49,6 +49,21 @@ describe('bank import', () => {
     assert.ok(!out.includes(digestOf('1')))
   })
 
+  test('stops while the disk is low, says so, and goes on where it was', async () => {
+    await blobwatch(['bank', 'create', 'LOW'])
+    const file = await writeList('low.csv', upTo(10))
+    const env = { BLOBWATCH_DISK_FREE_MB_MIN: '100000000' }
+    const { code, err } = await blobwatch(['bank', 'import', 'LOW', file], { env })
+    assert.equal(code, 75)
+    assert.match(
+      err,
+      /the disk is low: \d+ MB are free, and BLOBWATCH_DISK_FREE_MB_MIN is 100000000/,
+    )
+    assert.equal((await bankOf('LOW')).length, 0)
+    assert.equal((await blobwatch(['bank', 'import', 'LOW', file])).code, 0)
+    assert.equal((await bankOf('LOW')).length, 10)
+  })
+
   test('answers in JSON, and never with a value', async () => {
     const file = await writeList('list.csv', upTo(11))
     const ran = await blobwatch(['bank', 'import', 'BAD', file, '--json'])

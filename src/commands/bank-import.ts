@@ -18,6 +18,7 @@ import type { Io } from './io.ts'
 import { withExamples } from './examples.ts'
 import { count, printJson } from './output.ts'
 import { parseOneOf } from './parse.ts'
+import { whileThereIsRoom } from './low-disk.ts'
 import { withSession } from './session.ts'
 import type { CommandSession } from './session.ts'
 
@@ -68,9 +69,14 @@ async function run(
   }
   await withSession(io, async (session) => {
     const bank = await bankNamed(session.db, name)
-    if (options.abandon === true) await abandon(io, session, bank, file, options)
-    else if (file === undefined) await goOn(io, session, bank, options)
-    else await importFile(io, session, bank, file, options)
+    if (options.abandon === true) {
+      await abandon(io, session, bank, file, options)
+      return
+    }
+    using room = await whileThereIsRoom(session.config, io.stop)
+    const stoppable = { ...io, stop: room.signal }
+    if (file === undefined) await goOn(stoppable, session, bank, options)
+    else await importFile(stoppable, session, bank, file, options)
   })
 }
 

@@ -13,6 +13,7 @@ import { printHmaImport } from './import-hma-text.ts'
 import type { Io } from './io.ts'
 import { hmaProgress } from './hma-progress.ts'
 import { parseOneOf } from './parse.ts'
+import { whileThereIsRoom } from './low-disk.ts'
 import { withSession } from './session.ts'
 import type { CommandSession } from './session.ts'
 
@@ -64,6 +65,7 @@ async function run(io: Io, url: string, options: Options): Promise<void> {
   const address = parseHmaAddress(url)
   await withSession(io, async (session) => {
     await using _ = await holdImport(session)
+    using room = await whileThereIsRoom(session.config, io.stop)
     const hma = openHma(address, { log: session.log, readOnly: true })
     try {
       const importing: HmaImportOptions = {
@@ -80,7 +82,7 @@ async function run(io: Io, url: string, options: Options): Promise<void> {
         principal: options.dryRun === true ? 0 : await session.principal(),
         clock: session.nowMs,
         onProgress: hmaProgress(io, 'contents'),
-        signal: io.stop,
+        signal: room.signal,
       }
       await importOrCount(io, importing, options)
     } finally {

@@ -12,4 +12,6 @@ export type Io = {
   /** Aborts at SIGINT and SIGTERM. */
   stop: AbortSignal
   setExitCode: (code: number) => void
+  /** Ends the process now, whatever it waits for. */
+  exit: (code: number) => void
 }

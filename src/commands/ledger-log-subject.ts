@@ -1,6 +1,7 @@
 // Entries about one account, record or blob. What names them is sealed in the ledger: it is opened here, on this machine.
 import { accountsOfBlob, keptOf, seqsOfActions } from '../cases/entry-links.ts'
 import { accountOf } from '../cases/case-file.ts'
+import { ask } from '../db/client.ts'
 import type { Database } from '../db/client.ts'
 import { blobDigest } from '../domain/cid.ts'
 import { UsageError } from '../domain/errors.ts'
@@ -69,8 +70,11 @@ function keeps(entry: ReadEntry, wanted: Wanted, open: OpenValue): boolean {
 }
 
 async function entriesOf(db: Database, seqs: number[]): Promise<StoredEntry[]> {
-  return db<StoredEntry[]>`
-    select seq, bytes, hash from ledger_entry where seq = any (${seqs}::bigint[]) order by seq`
+  return ask(
+    'read entries',
+    db<StoredEntry[]>`
+      select seq, bytes, hash from ledger_entry where seq = any (${seqs}::bigint[]) order by seq`,
+  )
 }
 
 /** Entries of one account lie far apart: each stretch without a hole is one question. */

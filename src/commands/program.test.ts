@@ -24,6 +24,7 @@ describe('the command line', () => {
       columns: 80,
       stop: new AbortController().signal,
       setExitCode: () => undefined,
+      exit: () => undefined,
     })
     const leaves = (command: Command): Command[] =>
       command.commands.length === 0 ? [command] : command.commands.flatMap(leaves)

@@ -26,6 +26,7 @@ export async function commandLine(
   const settings: Record<string, string> = {
     BLOBWATCH_DATA_DIR: dir,
     BLOBWATCH_PRINCIPAL: 'tester',
+    BLOBWATCH_DISK_FREE_MB_MIN: '0',
     ...(database && {
       BLOBWATCH_DATABASE_URL: urlOf(database.appAddress),
       BLOBWATCH_DATABASE_OWNER_URL: urlOf(database.ownerAddress),
@@ -49,6 +50,7 @@ export async function commandLine(
       setExitCode: (given) => {
         code = given
       },
+      exit: () => undefined,
     }
     try {
       await createProgram(io).parseAsync(['node', 'blobwatch', ...words])

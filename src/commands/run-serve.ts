@@ -5,9 +5,13 @@ import { readExchanges } from '../exchanges/exchange-store.ts'
 import { build } from '../service.ts'
 import { createLog, parseLogLevel } from '../telemetry/log.ts'
 import { armFromSetting } from './crash-setting.ts'
+import { exitCodes } from './exit-codes.ts'
 import type { Io } from './io.ts'
 import { isPackage } from './typed-as.ts'
 import { startScreen } from './start-screen.ts'
+
+/** The promise is ten seconds. */
+const stopMs = 9_500
 
 export async function serve(io: Io): Promise<void> {
   const config = parseConfig(io.env, io.readFile)
@@ -33,8 +37,16 @@ export async function serve(io: Io): Promise<void> {
   const { parts } = service
   const exchanges = await readExchanges(parts.db, { nowMs: parts.clock() })
   io.err(startScreen({ config, parts, urls, exchanges }))
-  await Promise.race([stopped(io.stop), service.failed])
-  log.info('stopping', { outcome: 'stopping' })
+  try {
+    await Promise.race([stopped(io.stop), service.failed])
+    log.info('stopping', { outcome: 'stopping' })
+  } finally {
+    // Whatever does not answer, a database that is stopped for example, is not waited for: a kill would lose nothing either.
+    setTimeout(() => {
+      log.error('what was under way did not end in time: the next start takes it up')
+      io.exit(exitCodes.tryLater)
+    }, stopMs).unref()
+  }
 }
 
 async function stopped(signal: AbortSignal): Promise<void> {

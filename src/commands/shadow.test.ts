@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -20,6 +22,13 @@ async function standIn(t: TestContext, answer: RequestListener): Promise<string>
     server.close()
   })
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+async function fileOf(t: TestContext, text: string): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'blobwatch-shadow-'))
+  t.after(() => rm(dir, { recursive: true, force: true }))
+  await writeFile(join(dir, 'key'), text, { mode: 0o600 })
+  return join(dir, 'key')
 }
 
 async function startShadow(t: TestContext, words: string[]) {
@@ -55,7 +64,7 @@ test('gives the old one’s answers, asks ours with its key, tells differences a
     response.end('{}')
   })
   const { url, told, stop } = await startShadow(t, [
-    ...['--upstream', upstream, '--ours', ours, '--ours-key', 'mk_test'],
+    ...['--upstream', upstream, '--ours', ours, '--ours-key-file', await fileOf(t, 'mk_test\n')],
   ])
   const answer = await fetch(`${url}/m/lookup?signal=${signal}&signal_type=pdq&seed=1`)
   assert.equal(answer.headers.get('x-of'), 'old')
@@ -95,11 +104,15 @@ test('ends when it is told to although clients keep coming and the old one is si
   await Promise.all([silent, ...clients])
 })
 
-test('what is typed wrong is a sentence', async () => {
+test('what is typed wrong is a sentence', async (t) => {
+  const twoWords = await fileOf(t, 'mk_a mk_b')
   const blobwatch = await commandLine()
   for (const [words, sentence] of [
     [['--upstream', 'ftp://x'], /--upstream is an http or https URL/],
     [['--upstream', 'http://u:p@x'], /--upstream is an http or https URL/],
+    [['--upstream', 'http://x', '--ours-key-file', '/nowhere'], /--ours-key-file cannot be read/],
+    [['--upstream', 'http://x', '--ours-key-file', twoWords], /--ours-key-file holds no key/],
+    [['--upstream', 'http://x', '--ours-key', 'a', '--ours-key-file', twoWords], /not both/],
     [['--upstream', 'http://x', '--listen', '5101'], /--listen is an address and a port/],
     [['--upstream', 'http://x', '--listen', '192.0.2.1:1'], /cannot be listened on: see --listen/],
   ] as const) {

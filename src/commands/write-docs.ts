@@ -17,6 +17,7 @@ const silent: Io = {
   columns: 80,
   stop: new AbortController().signal,
   setExitCode: () => undefined,
+  exit: () => undefined,
 }
 
 /** Path from the root of the repository -> text. */

@@ -64,6 +64,21 @@ test('told to stop under load, it ends in order within ten seconds and leaves no
   await next.ended()
 })
 
+test('told to stop while Postgres says nothing, it ends within ten seconds all the same', async () => {
+  const service = world.start()
+  await world.leads(service)
+  const backends = await world.admin<{ pid: number }[]>`
+    select pid from pg_stat_activity
+    where datname = current_database() and application_name ~ ${` ${service.pid}$`}`
+  for (const { pid } of backends) process.kill(pid, 'SIGSTOP')
+  try {
+    service.kill('SIGTERM')
+    assert.deepEqual(await service.ended(12_000), { code: 75, signal: null }, service.output())
+  } finally {
+    for (const { pid } of backends) process.kill(pid, 'SIGCONT')
+  }
+})
+
 test('its connections to Postgres cut again and again, nothing is lost; where it cannot go on it ends with 70 and is started again', async (t) => {
   let service = world.start()
   let restarts = 0

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { FatalError, PermanentError, RetryableError, UsageError } from '../domain/errors.ts'
 import { silentLog, testDatabase } from '../testing/database.ts'
 import { describeAddress, parseAddress } from './address.ts'
-import { ask, callStep, connect } from './client.ts'
+import { ask, callStep, connect, reconnectAfterS } from './client.ts'
 import { DatabaseFault, databaseError, sqlState } from './failure.ts'
 import { openSession } from './session.ts'
 
@@ -53,6 +53,7 @@ test('sorts what a step raises: our own faults are fatal, contention is worth an
   await assert.rejects(raise('BU001'), isKind(UsageError, /^it is so$/))
   for (const code of ['40001', '40P01', '55P03', '57014', '57P01', '08006', '53300'])
     await assert.rejects(raise(code), isKind(RetryableError, new RegExp(code)))
+  await assert.rejects(raise('53100'), isKind(RetryableError, /the disk of the database is full/))
   await assert.rejects(raise('22P05'), isKind(PermanentError, /22P05/))
   await assert.rejects(
     raise('P0001'),
@@ -89,6 +90,14 @@ test('a statement ends at its time limit', async () => {
   await hasty.end()
 })
 
+test('no statement is waited for for ever, whoever asks: a server that is stopped says nothing', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const never = ask('read', new Promise<never>(() => {}))
+  const rejected = assert.rejects(never, isKind(RetryableError, /read: no answer within 40000 ms/))
+  t.mock.timers.tick(40_000)
+  await rejected
+})
+
 test('a slow statement does not hold up others while connections are free', async () => {
   const db = connect(database.ownerAddress, { max: 2, applicationName: 'test', log: silentLog })
   const slow = ask('sleep', db`select pg_sleep(1.5)`)
@@ -111,6 +120,16 @@ test('a session is over for good when its connection is', async () => {
   await lost
   assert.throws(() => session.sql`select 1`, RetryableError)
   assert.throws(() => session.sql.unsafe('select 1'), RetryableError)
+})
+
+test('a server that is back is noticed within two seconds, however long it was away', async () => {
+  const db = connect(database.ownerAddress, { max: 1, applicationName: 'test', log: silentLog })
+  assert.equal(db.options.backoff, reconnectAfterS)
+  for (let tries = 0; tries < 100; tries += 1) {
+    const seconds = reconnectAfterS(tries)
+    assert.ok(seconds > 0 && seconds <= 2, `${seconds} after ${tries}`)
+  }
+  await db.end()
 })
 
 test('a server that is not there is a RetryableError', async () => {

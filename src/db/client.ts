@@ -33,6 +33,7 @@ const STATEMENT_TIMEOUT_MS = 30_000
 const LOCK_TIMEOUT_MS = 10_000
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
 const CONNECT_TIMEOUT_S = 10
+const RECONNECT_MAX_S = 2
 /** How much longer than the server's own limit we wait for an answer: a machine that vanished never sends one. */
 const ANSWER_GRACE_MS = 10_000
 
@@ -51,6 +52,7 @@ export function connectWith(
     max: options.max,
     connect_timeout: CONNECT_TIMEOUT_S,
     keep_alive: 5,
+    backoff: reconnectAfterS,
     // One statement a connection: `postgres` would queue others behind a slow one although connections are free soon.
     max_pipeline: 0,
     fetch_types: false,
@@ -69,10 +71,25 @@ export function connectWith(
   return forbidTransactions(sql as unknown as Database)
 }
 
-/** Runs one statement and sorts its error; `what` completes "could not …" for the reader of a log. */
-export async function ask<T>(what: string, statement: PromiseLike<T>): Promise<T> {
+/**
+ * Seconds until the next try, after so many that failed. The driver's own are up to twenty, in which a request would wait
+ * for a server that is back already, or be told late that it is not.
+ */
+export function reconnectAfterS(tries: number): number {
+  return (0.5 + Math.random() / 2) * Math.min(3 ** tries / 100, RECONNECT_MAX_S)
+}
+
+/**
+ * Runs one statement and sorts its error; `what` completes "could not …" for the reader of a log. `limitMs`: of a client
+ * whose server may take longer than usual.
+ */
+export async function ask<T>(
+  what: string,
+  statement: PromiseLike<T>,
+  limitMs: number = STATEMENT_TIMEOUT_MS + ANSWER_GRACE_MS,
+): Promise<T> {
   try {
-    return await statement
+    return await inTime(statement, what, limitMs)
   } catch (error) {
     throw databaseError(what, error)
   }
@@ -95,7 +112,7 @@ export async function callStep<T>(
     texts.length === 0
       ? db`select * from ${db(name)}(${json}::jsonb)`
       : db`select * from ${db(name)}(${json}::jsonb${texts.reduce((before, text) => db`${before}, ${text}::text`, db``)})`
-  const rows = await ask(`step ${name}`, inTime(statement, `step ${name}`, answerLimitMs(db)))
+  const rows = await ask(`step ${name}`, statement, answerLimitMs(db))
   const isScalar = rows.columns.length === 1 && rows.columns[0]?.name === name
   return (isScalar ? rows[0]?.[name] : [...rows]) as T
 }
@@ -115,7 +132,7 @@ export async function inTime<T>(work: PromiseLike<T>, what: string, limitMs: num
 }
 
 /** Milliseconds after which a statement of this client has surely been given up by the server. */
-function answerLimitMs(db: Database): number {
+export function answerLimitMs(db: Database): number {
   return Number(db.options.connection['statement_timeout']) + ANSWER_GRACE_MS
 }
 

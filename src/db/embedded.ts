@@ -190,7 +190,12 @@ function keepPresence(first: Session, place: Place, log: Log) {
     }
     if (ending.signal.aborted) return
     log.error('the embedded Postgres is gone')
-    gone.abort(new FatalError('the embedded Postgres is gone'))
+    const lines = await lastLogLines(place.logFile, 0)
+    gone.abort(
+      new FatalError(
+        `the embedded Postgres is gone. The last lines of ${place.logFile}:\n${lines}`,
+      ),
+    )
   }
   watch(first)
   return {

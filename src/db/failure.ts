@@ -19,6 +19,7 @@ const CONNECTION_CODES =
   /^(CONNECTION_\w+|CONNECT_TIMEOUT|ECONN\w+|EPIPE|ENOENT|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08...|57P0.|25P03)$/
 // Serialization, deadlock, lock not available, cancelled by a time limit, out of resources, a standby answered.
 const CONTENTION_CODES = /^(40001|40P01|55P03|57014|53...|25006)$/
+const DISK_FULL = '53100'
 /** SQLSTATE classes of what our own functions raise: the state of the database contradicts us; */
 const OWN_FAULTS = /^BW...$/
 /** what a person asked for cannot be. */
@@ -35,6 +36,8 @@ export function databaseError(what: string, error: unknown): Error {
   const options = { cause: withoutValues(error as Error, code) }
   if (CONNECTION_CODES.test(code))
     return new RetryableError(`${what}: the database connection was lost (${code})`, options)
+  if (code === DISK_FULL)
+    return new RetryableError(`${what}: the disk of the database is full (${code})`, options)
   if (CONTENTION_CODES.test(code))
     return new RetryableError(`${what}: the database is busy (${code})`, options)
   if (OWN_FAULTS.test(code))

@@ -7,7 +7,7 @@
 // A crash frees the lock as soon as the server sees the connection gone.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FatalError, RetryableError } from '../domain/errors.ts'
-import { ask, inTime } from './client.ts'
+import { ask } from './client.ts'
 import type { Log } from './client.ts'
 import type { Session } from './session.ts'
 
@@ -64,7 +64,7 @@ async function awaitLock(session: Session, options: LeadOptions): Promise<boolea
   const { sql } = session
   while (!options.signal.aborted) {
     const asked = sql<{ mine: boolean }[]>`select pg_try_advisory_lock(${options.lockKey}) as mine`
-    const [lock] = await inTime(ask('ask for the lead', asked), 'ask for the lead', ANSWER_MS)
+    const [lock] = await ask('ask for the lead', asked, ANSWER_MS)
     if (lock?.mine) return true
     await pause(options.retryMs ?? RETRY_MS, options.signal)
   }
@@ -103,7 +103,7 @@ async function checkLock(
         select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid() and granted
           and classid::bigint << 32 | objid::bigint = ${lockKey}::bigint and objsubid = 1
           and database = (select oid from pg_database where datname = current_database())) as ours`
-    const [lock] = await inTime(ask('check the lead', asked), 'check the lead', ANSWER_MS)
+    const [lock] = await ask('check the lead', asked, ANSWER_MS)
     if (!lock?.ours) throw new RetryableError('the lock of the leader is gone')
   }
 }

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FatalError, RetryableError, UsageError } from '../domain/errors.ts'
 import type { DatabaseAddress } from './address.ts'
-import { SCHEMA, ask } from './client.ts'
+import { SCHEMA, answerLimitMs, ask } from './client.ts'
 import type { Database, Log } from './client.ts'
 import { sqlState } from './failure.ts'
 import { readMigrations } from './migration-files.ts'
@@ -142,7 +142,7 @@ async function apply(sql: Database, migration: Migration): Promise<boolean> {
   const what = `apply migration ${migration.file}`
   for (let tries = 1; ; tries++) {
     try {
-      await ask(what, sql.unsafe(script(migration)).simple())
+      await ask(what, sql.unsafe(script(migration)).simple(), answerLimitMs(sql))
       return true
     } catch (error) {
       const state = sqlState(error)

@@ -2,7 +2,7 @@
 // `postgres` reconnects in silence and the locks are gone; a Session is over for good when its connection is.
 import { RetryableError } from '../domain/errors.ts'
 import type { DatabaseAddress } from './address.ts'
-import { ask, connectWith, inTime } from './client.ts'
+import { ask, connectWith } from './client.ts'
 import type { ClientOptions, Database } from './client.ts'
 
 export type Session = {
@@ -43,8 +43,8 @@ export async function openSession(
   }
   try {
     const limitMs = options.openTimeoutMs ?? OPEN_TIMEOUT_MS
-    const asked = ask('open a session', client<{ pid: number }[]>`select pg_backend_pid() as pid`)
-    const backendPid = (await inTime(asked, 'open a session', limitMs))[0]?.pid ?? 0
+    const asked = client<{ pid: number }[]>`select pg_backend_pid() as pid`
+    const backendPid = (await ask('open a session', asked, limitMs))[0]?.pid ?? 0
     return {
       sql: refuseWhenLost(client, lost.signal),
       backendPid,

@@ -39,6 +39,11 @@ describe('a listener', { timeout: 20_000 }, () => {
     assert.match(stream, /^HTTP\/1\.1 404 /)
   })
 
+  test('answers HTTP/1.0 without a Host, as a balancer asks', async () => {
+    await using listener = await start({})
+    assert.match(await exchange(listener, 'GET /hello HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 200 /)
+  })
+
   test('names the setting when the port is taken or the host is not ours', async () => {
     await using listener = await start({})
     const options = { setting: 'BLOBWATCH_PUBLIC_PORT', hono: new Hono() }

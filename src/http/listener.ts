@@ -185,7 +185,11 @@ function dispatch(
   direct: DirectAnswer | undefined,
 ): Handler {
   // The global Request and Response stay Node's own: other code in this process relies on them.
-  const toHono = getRequestListener(hono.fetch, { overrideGlobalObjects: false })
+  // `hostname`: for HTTP/1.0 without a Host, as balancers ask whether we live.
+  const toHono = getRequestListener(hono.fetch, {
+    overrideGlobalObjects: false,
+    hostname: 'localhost',
+  })
   return (request, response) => {
     if (direct?.(request, response, () => void toHono(request, response)) === true) return
     const path = pathOf(request)

@@ -37,9 +37,20 @@ export function addBasics(app: App, onError: OnAppError): void {
   app.onError((error, context) => {
     if (error instanceof HTTPException && error.status < 500)
       return problem(context, error.status, error.status === 413 ? tooLarge : {})
+    if (isCutOff(error)) return problem(context, 400)
     onError(error, context.get('requestId'))
     return problem(context, 500)
   })
+}
+
+/** What Node says of a request whose body broke off: whoever sent it is gone, or sent what is no HTTP. */
+export function isCutOff(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    error.message === 'aborted' &&
+    'code' in error &&
+    error.code === 'ECONNRESET'
+  )
 }
 
 /**

@@ -1,4 +1,5 @@
 // Reads the tables `label` and `label_head` (migrations/0004-actions.sql).
+import { ask } from '../db/client.ts'
 import type { Database } from '../db/client.ts'
 import { createHeadPoller } from './head-poller.ts'
 import { likePattern } from './label-patterns.ts'
@@ -24,26 +25,35 @@ export function createPostgresLabelStore(options: {
 
 /** The head row, not max(seq): the largest row may have been replaced or erased, the head never falls. */
 async function readHead(sql: Database): Promise<number> {
-  const rows = await sql<{ seq: number }[]>`select seq from label_head`
+  const rows = await ask(
+    'read the head of the labels',
+    sql<{ seq: number }[]>`select seq from label_head`,
+  )
   return rows[0]?.seq ?? 0
 }
 
 async function readAfter(sql: Database, seq: number, limit: number): Promise<StoredLabel[]> {
-  const rows = await sql<LabelRow[]>`
-    select seq, src, uri, cid, val, neg, cts, encode(sig, 'hex') as sig, key_did
-    from label where seq > ${seq} order by seq limit ${limit}`
+  const rows = await ask(
+    'read labels',
+    sql<LabelRow[]>`
+      select seq, src, uri, cid, val, neg, cts, encode(sig, 'hex') as sig, key_did
+      from label where seq > ${seq} order by seq limit ${limit}`,
+  )
   return rows.map(toStoredLabel)
 }
 
 async function readMatching(sql: Database, query: LabelQuery): Promise<StoredLabel[]> {
   const patterns = query.uriPatterns.map(likePattern)
-  const rows = await sql<LabelRow[]>`
-    select seq, src, uri, cid, val, neg, cts, encode(sig, 'hex') as sig, key_did
-    from label
-    where uri like any (${patterns}::text[])
-      and (${query.sources.length === 0} or src = any (${query.sources}::text[]))
-      and seq > ${query.afterSeq}
-    order by seq limit ${query.limit}`
+  const rows = await ask(
+    'look for labels',
+    sql<LabelRow[]>`
+      select seq, src, uri, cid, val, neg, cts, encode(sig, 'hex') as sig, key_did
+      from label
+      where uri like any (${patterns}::text[])
+        and (${query.sources.length === 0} or src = any (${query.sources}::text[]))
+        and seq > ${query.afterSeq}
+      order by seq limit ${query.limit}`,
+  )
   return rows.map(toStoredLabel)
 }
 

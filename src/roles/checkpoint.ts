@@ -5,6 +5,7 @@
 // an anchor contradicts: the leader stops appending. A signer or anchor that is away is asked again, also
 // when the log does not move.
 // A crash leaves a head that the signer knows and the database does not: the next leader asks and signs from there.
+import { ask } from '../db/client.ts'
 import type { Database } from '../db/client.ts'
 import { FatalError, RetryableError, errorMessage } from '../domain/errors.ts'
 import { msSince } from '../domain/ms-since.ts'
@@ -209,12 +210,16 @@ async function readBack(db: Database, stored: Frontier, size: number): Promise<v
 }
 
 async function storedSize(db: Database): Promise<number> {
-  const [row] = await db<{ size: number }[]>`select size from ledger_head`
+  const [row] = await ask(
+    'read the size of the ledger',
+    db<{ size: number }[]>`select size from ledger_head`,
+  )
   return row?.size ?? 0
 }
 
 async function leads(db: Database, epoch: number): Promise<boolean> {
-  return (await db`select from ledger_head where epoch = ${epoch}`).length > 0
+  const rows = await ask('look who leads', db`select from ledger_head where epoch = ${epoch}`)
+  return rows.length > 0
 }
 
 async function submit(anchor: Anchor, signed: Signed, signal: AbortSignal): Promise<AnchorOutcome> {

@@ -40,6 +40,7 @@ import { bankNamePattern, policyDefaults } from '../domain/bank.ts'
 import type { BankClass, Mode } from '../domain/bank.ts'
 import { RetryableError, UsageError } from '../domain/errors.ts'
 import type { DataKey } from '../ledger/seal.ts'
+import { stopIfAsked } from './stop-if-asked.ts'
 
 export type HmaImportOptions = {
   db: Database
@@ -330,7 +331,7 @@ async function* readAhead(
     }
     yield { rows, after }
     if (isEnd) return
-    if (options.signal.aborted) throw new RetryableError('stopped; the same command goes on')
+    stopIfAsked(options.signal)
     after = last
   }
 }

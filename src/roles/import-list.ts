@@ -32,6 +32,7 @@ import { ask } from '../db/client.ts'
 import type { OtherTypes } from '../domain/other-type.ts'
 import type { Bank } from '../domain/bank.ts'
 import { RetryableError } from '../domain/errors.ts'
+import { stopIfAsked } from './stop-if-asked.ts'
 import { actionsOf, previewSignals, seenFacts } from './admit.ts'
 import type { AdmissionSettings } from './admit.ts'
 import { previewContents } from './preview.ts'
@@ -80,7 +81,7 @@ export async function stageList(
   let read = 0
   async function* counted(): AsyncGenerator<Uint8Array> {
     for await (const chunk of input.chunks) {
-      if (options.signal.aborted) throw new RetryableError('stopped; the same command goes on')
+      stopIfAsked(options.signal)
       digest.update(chunk)
       read += chunk.length
       yield chunk
@@ -142,7 +143,7 @@ export type ImportFacts = {
 export async function examineImport(options: ImportOptions): Promise<ImportFacts> {
   const { db, settings } = options
   for (;;) {
-    stopIfAsked(options)
+    stopIfAsked(options.signal)
     const { position, compared } = await compareLines(db, options.import)
     const { staged } = await importCounts(db, options.import)
     options.onProgress('compare', Math.min(position, staged), staged)
@@ -259,7 +260,7 @@ export async function applyImport(
   const { position, staged, deletes } = await importCounts(db, options.import)
   const done: Applied = { added: 0, removed: 0, unchanged: 0 }
   for (let from = position; ;) {
-    stopIfAsked(options)
+    stopIfAsked(options.signal)
     const input = { import: options.import, from, principal, nowMs: clock() }
     const applied = await applyLines(db, input)
     done.added += applied.adds
@@ -269,8 +270,4 @@ export async function applyImport(
     options.onProgress('apply', from, staged + deletes, from)
     if (applied.state !== 'applying') return done
   }
-}
-
-function stopIfAsked({ signal }: { signal: AbortSignal }): void {
-  if (signal.aborted) throw new RetryableError('stopped; the same command goes on')
 }

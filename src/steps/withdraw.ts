@@ -1,6 +1,6 @@
 // What people do: decide a case, stop actions and let them go on. Each is one statement with its ledger intake.
 import type { Database } from '../db/client.ts'
-import { callStep } from '../db/client.ts'
+import { ask, callStep } from '../db/client.ts'
 import { crashPoint } from '../telemetry/crash-point.ts'
 
 export type CaseVerb = 'confirm' | 'release' | 'overturn' | 'note'
@@ -10,8 +10,12 @@ export async function principalId(
   db: Database,
   who: { kind: 'person' | 'service' | 'system'; name: string; nowMs: number },
 ): Promise<number> {
-  const [row] = await db<{ id: number }[]>`
-    select principal_v1(${who.kind}, ${who.name}, ${new Date(who.nowMs)}) as id`
+  const [row] = await ask(
+    'name who asks',
+    db<
+      { id: number }[]
+    >`select principal_v1(${who.kind}, ${who.name}, ${new Date(who.nowMs)}) as id`,
+  )
   if (row === undefined) throw new TypeError('principal_v1 answers with one row')
   return row.id
 }

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { createLog, logOutcome, parseLogLevel } from './log.ts'
@@ -21,6 +24,32 @@ const forbidden = [
   'postgres://owner:hunter2@db.example/blobwatch',
   'https://pds.example/xrpc/com.atproto.sync.getBlob?did=did:plc:x',
 ]
+
+test('a full disk under the log ends nothing, and its lines come when there is room again', (t) => {
+  const dir = fs.mkdtempSync(join(tmpdir(), 'blobwatch-log-'))
+  const fd = fs.openSync(join(dir, 'log'), 'w')
+  t.after(() => {
+    fs.closeSync(fd)
+    fs.rmSync(dir, { recursive: true })
+  })
+  const log = createLog({ level: 'info', fd })
+  const full = t.mock.method(fs, 'writeSync', () => {
+    throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+  })
+  log.info('first')
+  log.info('second')
+  full.mock.restore()
+  log.info('third')
+  const lines = fs.readFileSync(join(dir, 'log'), 'utf8').trim().split('\n')
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { msg: string }).msg),
+    ['first', 'second', 'third'],
+  )
+  t.mock.method(fs, 'writeSync', () => {
+    throw Object.assign(new Error('nobody reads'), { code: 'EPIPE' })
+  })
+  assert.throws(() => log.info('fourth'), /nobody reads/)
+})
 
 describe('a log line', () => {
   test('is one JSON object with a time, a level by name and the outcome; no host name', () => {

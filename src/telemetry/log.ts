@@ -26,6 +26,8 @@ export function createLog(options: {
   version?: string
   /** stdout unless a test wants the lines. */
   destination?: DestinationStream
+  /** Of a file that is open, in place of stdout. */
+  fd?: number
 }): Log {
   const root = pino(
     {
@@ -35,10 +37,22 @@ export function createLog(options: {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    options.destination ?? pino.destination({ dest: 1, sync: true }),
+    options.destination ?? openFile(options.fd ?? 1),
   )
   return wrap((level, message, fields) => root[level](allowedFields(fields), scrub(message)))
 }
+
+/** A full disk under the log costs lines and not the service: what waits is written when there is room again. */
+function openFile(fd: number): DestinationStream {
+  const file = pino.destination({ dest: fd, sync: true, maxLength: waitingCharsMax })
+  file.on('error', (error: NodeJS.ErrnoException) => {
+    if (!noRoom.has(error.code ?? '')) throw error
+  })
+  return file
+}
+
+const waitingCharsMax = 1024 * 1024
+const noRoom = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
 /** The name of what happened, in one line, after it happened. */
 export function logOutcome(log: Log, outcome: string, fields: LogFields = {}): void {

@@ -3,6 +3,7 @@
 // Promises: a body that says it is too large is refused before a byte of it is read; one that lies is cut; the memory of
 // all open bodies is bounded, and whoever comes beyond that is told to come again.
 import type { Context } from 'hono'
+import { boundaryOf, countParts } from '../form-boundary.ts'
 import { HmaRefusal, refuse, refuseForNow } from './answers.ts'
 
 export const bodyLimits = {
@@ -131,7 +132,12 @@ export function isForm(context: Context): boolean {
 export type Form = { files: { field: string; file: File }[]; texts: Map<string, string> }
 
 export async function parseForm(context: Context, bytes: Buffer<ArrayBuffer>): Promise<Form> {
-  const headers = { 'content-type': context.req.header('content-type') ?? '' }
+  // The platform makes an object of every part before anybody can say stop: a form of 40 MB can have most of a million.
+  const boundary = boundaryOf(context.req.header('content-type') ?? '')
+  if (boundary === undefined || boundary.includes('\\')) return noUpload()
+  const partsMax = bodyLimits.formFieldsMax + 2
+  if (countParts(bytes, boundary, partsMax) >= partsMax) refuse(400, 'Too many form fields')
+  const headers = { 'content-type': `multipart/form-data; boundary="${boundary}"` }
   const form: Form = { files: [], texts: new Map() }
   let fields = 0
   for (const [field, value] of await formOf(bytes, headers)) {
@@ -147,6 +153,10 @@ async function formOf(bytes: Buffer<ArrayBuffer>, headers: Record<string, string
   try {
     return await new Response(bytes, { headers }).formData()
   } catch {
-    return refuse(400, 'Missing multipart/form-data file upload')
+    return noUpload()
   }
+}
+
+function noUpload(): never {
+  return refuse(400, 'Missing multipart/form-data file upload')
 }

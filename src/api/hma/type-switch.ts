@@ -1,14 +1,16 @@
 // Signal types that HMA's clients may switch off, for this interface: scans follow the banks' own policies.
 //
 // Promises: a change is in force in every process a second later; the database is asked once a second at most. While it is away
-// what was known goes on.
-import { ask, callStep } from '../../db/client.ts'
+// or says nothing for two seconds, what was known goes on.
+import { ask, callStep, inTime } from '../../db/client.ts'
 import type { Database } from '../../db/client.ts'
 import { msSince } from '../../domain/ms-since.ts'
 import type { Clock } from '../../domain/ports.ts'
 import type { Author } from './bank-facts.ts'
 
 export const switchFreshMs = 1_000
+/** How long a lookup waits for the database where something is known. */
+export const switchReadMs = 2_000
 
 export type TypeSwitch = {
   /** Name -> 0 to 1, of those that somebody set; 0: off, anything else is on. */
@@ -24,10 +26,7 @@ export function createTypeSwitch({ db, clock }: { db: Database; clock: Clock }):
     const before = known
     if (before !== undefined && msSince(before.readMs, clock()) < switchFreshMs)
       return before.ratios
-    const fresh = readRatios(db).catch((error: unknown) => {
-      if (before === undefined) throw error
-      return before.ratios
-    })
+    const fresh = before === undefined ? readRatios(db) : readOr(before.ratios, db)
     known = { readMs: clock(), ratios: fresh }
     // Without anything known before, the next one asks again.
     fresh.catch(() => (known = undefined))
@@ -54,4 +53,16 @@ async function readRatios(db: Database): Promise<ReadonlyMap<string, number>> {
       select name, enabled_ratio as ratio from hma_signal_type`,
   )
   return new Map(rows.map(({ name, ratio }) => [name, ratio]))
+}
+
+/** `before`: what counts where the database is away or says nothing. */
+async function readOr(
+  before: Promise<ReadonlyMap<string, number>>,
+  db: Database,
+): Promise<ReadonlyMap<string, number>> {
+  try {
+    return await inTime(readRatios(db), 'read the signal types that are switched', switchReadMs)
+  } catch {
+    return before
+  }
 }

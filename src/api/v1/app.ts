@@ -8,7 +8,7 @@ import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { boundedTo } from '../../http/limit-body.ts'
 import { RetryableError, UsageError } from '../../domain/errors.ts'
-import { problem } from '../../http/problem.ts'
+import { isCutOff, problem } from '../../http/problem.ts'
 import type { OnAppError } from '../../http/problem.ts'
 import { version } from '../../version.ts'
 import { keyAccess } from '../access.ts'
@@ -72,6 +72,7 @@ export function createV1App(options: {
       answer.headers.set('retry-after', String(apiLimits.retryAfterSeconds))
       return answer
     }
+    if (isCutOff(error)) return problem(context, 400)
     options.onError(error, context.get('requestId'))
     return problem(context, 500, {
       detail: 'Our fault. The log has it under requestId. Whether it was done is not known.',
@@ -85,11 +86,20 @@ export function createV1App(options: {
     description: 'A key as `blobwatch key create` prints it.',
   })
   for (const add of options.routes) add(app)
-  app.get('/openapi.json', (context) => context.json(finished(app.getOpenAPI31Document(about))))
+  addDocument(app)
   const routesAt = knownRoutes(app)
   // Mounted apps have no answer of their own for what is not there.
   app.all('*', (context) => nothingHere(context, routesAt(pathOf(context))))
   return app
+}
+
+/** Computed once: a hundred answers of it are a second of computing, and any key may ask. */
+function addDocument(app: ApiApp): void {
+  let text: string | undefined
+  app.get('/openapi.json', (context) => {
+    text ??= JSON.stringify(finished(app.getOpenAPI31Document(about)))
+    return context.body(text, 200, { 'content-type': 'application/json' })
+  })
 }
 
 const pathOf = (context: Context) => context.req.path.slice(prefix.length)

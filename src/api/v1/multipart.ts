@@ -3,7 +3,9 @@
 // Ours instead of the platform's `formData()`, which makes an object of every part before anybody can say stop: a form of
 // 20 MB can have half a million.
 
-export const formLimits = { partsMax: 16, headerBytesMax: 4_096, boundaryCharsMax: 70 } as const
+import { boundaryOf } from '../form-boundary.ts'
+
+export const formLimits = { partsMax: 16, headerBytesMax: 4_096 } as const
 
 export type FormFile =
   | { kind: 'file'; bytes: Uint8Array; contentType?: string }
@@ -38,15 +40,6 @@ const dashes = Buffer.from('--')
 
 function refused(sentence: string): FormFile {
   return { kind: 'refused', sentence }
-}
-
-function boundaryOf(contentType: string): string | undefined {
-  if (!/^multipart\/form-data\s*;/i.test(contentType)) return undefined
-  const [, quoted, plain] = /;\s*boundary=(?:"([^"]+)"|([^\s;"]+))/i.exec(contentType) ?? []
-  const boundary = quoted ?? plain
-  return boundary !== undefined && boundary.length <= formLimits.boundaryCharsMax
-    ? boundary
-    : undefined
 }
 
 function nameOf(headers: string): string | undefined {

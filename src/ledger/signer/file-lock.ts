@@ -24,7 +24,7 @@ export async function lockFile(
       if (!isTaken(error) || performance.now() >= untilMs) {
         file.close()
         if (isTaken(error)) return undefined
-        throw new RetryableError(`${path} cannot be locked`, { cause: error })
+        throw new RetryableError(`${path} cannot be locked: ${reasonOf(error)}`, { cause: error })
       }
     }
     await sleep(lockLimits.askEveryMs)
@@ -38,6 +38,11 @@ function open(path: string): DatabaseSync {
   } catch (error) {
     throw new RetryableError(`${path} cannot be opened for locking`, { cause: error })
   }
+}
+
+/** SQLite's own words for its code: `database or disk is full`. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error && 'errstr' in error ? String(error.errstr) : 'unknown'
 }
 
 /** SQLITE_BUSY or SQLITE_LOCKED. */

@@ -92,7 +92,7 @@ test('a folder that cannot be made or locked is told, and nothing is signed', as
   const folder = freshFolder()
   const keeper = await createHeadKeeper({ folder })
   await writeFile(join(folder, 'lock'), 'this is no lock, and longer than nothing'.repeat(40))
-  await assert.rejects(grow(keeper, 0, 10), /cannot be locked/)
+  await assert.rejects(grow(keeper, 0, 10), /cannot be locked: file is not a database/)
   assert.equal(await keeper.head(name), undefined)
 })
 
