@@ -138,6 +138,16 @@ test('a job is found by its whole key, however many the planner believes in', as
   assert.ok(claimed <= 100, `${claimed} rows for one job of another kind`)
 })
 
+test('no two indexes of all rows begin with the same column: a lookup has one to go by', async () => {
+  const twice = await db<{ table: string; indexes: string[] }[]>`
+    select c.relname as table, array_agg(i.indexrelid::regclass::text order by 1) as indexes
+    from pg_index i join pg_class c on c.oid = i.indrelid join pg_class x on x.oid = i.indexrelid
+      join pg_am m on m.oid = x.relam and m.amname = 'btree'
+    where c.relnamespace = 'blobwatch'::regnamespace and not c.relispartition and i.indpred is null and i.indkey[0] <> 0
+    group by c.relname, i.indkey[0] having count(*) > 1`
+  assert.deepEqual([...twice], [])
+})
+
 function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, n) => n)
 }
