@@ -10,6 +10,8 @@ export type RestLoad = {
   key: string
   pairs: number
   connections: number
+  /** Requests a second, of all connections together; absent: as many as there are answers. */
+  rate?: number
   seconds: number
   warmUpSeconds: number
 }
@@ -31,6 +33,7 @@ async function measure(input: RestLoad): Promise<RestMeasured> {
       url: input.url,
       connections: input.connections,
       duration,
+      ...(input.rate !== undefined && { overallRate: input.rate }),
       headers: { authorization: `Bearer ${input.key}` },
       requests: [
         {

@@ -21,7 +21,7 @@ const sizes = {
 /** Half of them are known. */
 const pairs = 100_000
 /** Enough for the throughput; and few enough that the latency is not that of a queue. */
-const connections = { throughput: 64, latency: 4 } as const
+const connections = { throughput: 64, latency: 4, rated: 16 } as const
 /** Every so many known blobs have a case. */
 const blobsPerCase = 100
 
@@ -44,6 +44,7 @@ async function measureRest({ quick, tell, signal }: BenchOptions): Promise<Bench
       rows: [
         ['GET a blob, a second', gets.getPerSecond, goal.getPerSecond],
         [`GET a blob, p99 ms at ${connections.latency} connections`, gets.getP99Ms, goal.getP99Ms],
+        [`GET a blob, p99 ms at ${goal.getPerSecond} a second`, gets.getAtGoalP99Ms, goal.getP99Ms],
         [`GET a blob, p99 ms at ${connections.throughput} connections`, gets.getLoadedP99Ms, ''],
         ['GET a blob, processor µs of the service', gets.serviceCpuUsPerGet, ''],
         ['GET a blob, processor µs of Postgres', gets.postgresCpuUsPerGet, ''],
@@ -83,10 +84,11 @@ async function measureGets(
   processes: readonly [service: number, postgres: number],
 ) {
   const target = { url, key, pairs, seconds, warmUpSeconds }
-  const load = async (count: number) => {
+  const load = async (count: number, rate?: number) => {
     await using helper = await startHelper<RestMeasured>('rest-load.ts', {
       ...target,
       connections: count,
+      ...(rate !== undefined && { rate }),
     })
     if (helper.ready.failed > 0) throw new Error(`${helper.ready.failed} requests failed`)
     return helper.ready
@@ -95,11 +97,14 @@ async function measureGets(
   const loaded = await load(connections.throughput)
   const [service, postgres] = processes.map((pid, i) => treeCpuSeconds(pid) - before[i]!)
   const calm = await load(connections.latency)
+  const atGoal = await load(connections.rated, goal.getPerSecond)
   return {
     getPerSecond: round(loaded.perSecond),
     getLoadedP99Ms: loaded.p99Ms,
     getCalmPerSecond: round(calm.perSecond),
     getP99Ms: calm.p99Ms,
+    getAtGoalPerSecond: round(atGoal.perSecond),
+    getAtGoalP99Ms: atGoal.p99Ms,
     // What other programs on the machine cannot change much.
     serviceCpuUsPerGet: round((service! / loaded.requests) * 1e6),
     postgresCpuUsPerGet: round((postgres! / loaded.requests) * 1e6),
