@@ -1,7 +1,7 @@
 // Answers what to do with a blob, thousands of times a second: who asks while a statement is on its way is in the next one.
 //
-// Promises: an answer is at most `freshMs` old; memory, statements at once and who may wait are bounded; RetryableError
-// when the database is away or too many wait. A crash loses nothing.
+// Promises: an answer is at most `freshMs` old; memory, statements that are waited for and who may wait are bounded;
+// RetryableError when the database is away or says nothing, or too many wait. A crash loses nothing.
 import type { Hex } from '../domain/blob.ts'
 import { inTime } from '../db/client.ts'
 import { RetryableError } from '../domain/errors.ts'

@@ -2,7 +2,8 @@
 //
 // Promises: a revoked or expired key opens nothing a second later in every process; what is compared is a digest, in
 // constant time, also where there is no such key; the database is asked once a second for a key, however often it is used.
-// While the database is away or says nothing, keys of the last minute go on. The time of last use is written at most once a minute.
+// While the database is away or says nothing, keys of the last minute go on. The time of last use is written at most once a
+// minute.
 import { timingSafeEqual } from 'node:crypto'
 import { hashSecret } from '../cases/api-keys.ts'
 import type { KeyScope, StoredKey } from '../cases/api-keys.ts'

@@ -18,8 +18,10 @@ import type { NewSignal } from './new-signal.ts'
 export { parseSignal } from './new-signal.ts'
 export type { NewSignal } from './new-signal.ts'
 
+/** `name`: that one alone; each is counted, and a bank may have ten million. */
 export async function listBanks(
   db: Database,
+  { name }: { name?: string } = {},
 ): Promise<(Bank & { contents: number; signals: number })[]> {
   const rows = await ask(
     'list the banks',
@@ -28,7 +30,8 @@ export async function listBanks(
         (select count(*) from bank_content c where c.bank = b.id and c.removed_at is null) as contents,
         (select count(*) from bank_signal s join bank_content c on c.id = s.content
           where c.bank = b.id and s.state = 'live') as signals
-      from bank b where b.removed_at is null order by b.name`,
+      from bank b where b.removed_at is null and (${name ?? null}::text is null or b.name = ${name ?? null})
+      order by b.name`,
   )
   return rows.map((row) => ({ ...toBank(row), contents: row.contents, signals: row.signals }))
 }

@@ -1,5 +1,4 @@
-// What the credentials of an exchange are sealed for, whoever brings them: HMA's interface, or an import.
-
+// The credentials of exchanges, sealed: what for, whoever brings them (HMA's interface, or an import), and opened for a fetch.
 import type { Database } from '../db/client.ts'
 import { ask } from '../db/client.ts'
 

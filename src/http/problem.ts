@@ -18,7 +18,7 @@ export const safeHeaders = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 } as const
 
-const tooLarge = { detail: 'The body is too large. Send less at once.', code: 'too-large' }
+export const tooLarge = { detail: 'The body is too large. Send less at once.', code: 'too-large' }
 
 /** Call before any route is added. */
 export function addBasics(app: App, onError: OnAppError): void {

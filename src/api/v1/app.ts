@@ -8,7 +8,7 @@ import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { boundedTo } from '../../http/limit-body.ts'
 import { RetryableError, UsageError } from '../../domain/errors.ts'
-import { isCutOff, problem } from '../../http/problem.ts'
+import { isCutOff, problem, tooLarge } from '../../http/problem.ts'
 import type { OnAppError } from '../../http/problem.ts'
 import { version } from '../../version.ts'
 import { keyAccess } from '../access.ts'
@@ -129,8 +129,7 @@ function unread(
   there: readonly KnownRoute[],
 ): { detail?: string; code?: string } {
   if (status === 400) return { detail: 'The body is not JSON.', code: 'not-json' }
-  if (status === 413)
-    return { detail: 'The body is too large. Send less at once.', code: 'too-large' }
+  if (status === 413) return tooLarge
   if (status !== 415) return message === '' ? {} : { detail: sentence(message) }
   const types = [...new Set(there.flatMap(({ bodyTypes }) => bodyTypes))]
   return {

@@ -139,7 +139,7 @@ export function addBanks(app: ApiApp, parts: BankParts): void {
   })
   app.openapi(show, async (context) => {
     const { name } = context.req.valid('param')
-    const bank = (await listBanks(db)).find((one) => one.name === name)
+    const [bank] = await listBanks(db, { name })
     return context.json((bank ?? (await findBank(db, name))) as never, 200)
   })
   app.openapi(change, async (context) => {
@@ -163,7 +163,7 @@ export function addBanks(app: ApiApp, parts: BankParts): void {
 }
 
 async function isThere(db: Database, name: string): Promise<boolean> {
-  return (await listBanks(db)).some((bank) => bank.name === name)
+  return (await listBanks(db, { name })).length > 0
 }
 
 type Can = Pick<Bank, 'mode'> & { policy: PolicyInput }

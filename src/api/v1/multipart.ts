@@ -2,7 +2,6 @@
 //
 // Ours instead of the platform's `formData()`, which makes an object of every part before anybody can say stop: a form of
 // 20 MB can have half a million.
-
 import { boundaryOf } from '../form-boundary.ts'
 
 export const formLimits = { partsMax: 16, headerBytesMax: 4_096 } as const

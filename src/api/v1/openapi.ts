@@ -42,12 +42,10 @@ export function finished<Document extends object>(given: Document): Document {
 function finish(operation: Operation, method: string, path: string): void {
   operation.operationId ??= operationIdOf(method, path)
   operation.tags ??= ['Integration guide']
-  const { summary, description } = operation
-  const more = summary === undefined ? [] : [description]
-  operation.summary = summary ?? description?.split(/(?<=\.) /)[0]?.replace(/\.$/, '') ?? ''
-  if (summary === undefined && description !== undefined) more.push(description)
+  const { description } = operation
+  operation.summary ??= description?.split(/(?<=\.) /)[0]?.replace(/\.$/, '') ?? ''
   const scopes = scopesInWords(`${method} ${path}`)
-  operation.description = [...more, scopes].filter((words) => words !== undefined).join(' ')
+  operation.description = [description, scopes].filter((words) => words !== undefined).join(' ')
   for (const parameter of operation.parameters ?? []) {
     const words =
       parameter.description ?? parameter.schema?.description ?? fieldWords[parameter.name]
@@ -75,9 +73,8 @@ function describe(schema: Schema, name: string): void {
 function operationIdOf(method: string, path: string): string {
   const words = path.split(/[/_.-]/).filter((word) => word !== '')
   return words.reduce((id, word) => {
-    const isName = word.startsWith('{') || word.endsWith('}')
     const bare = word.replaceAll(/[{}]/g, '')
-    return `${id}${isName && word.startsWith('{') ? 'By' : ''}${bare.charAt(0).toUpperCase()}${bare.slice(1)}`
+    return `${id}${word.startsWith('{') ? 'By' : ''}${bare.charAt(0).toUpperCase()}${bare.slice(1)}`
   }, method)
 }
 
